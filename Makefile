@@ -1,0 +1,49 @@
+# Every target makes the virtual environment that it needs; nothing is installed outside of it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.installed-run
+READY_DEV := $(VENV)/.installed-dev
+READY_INTEGRATION := $(VENV)/.installed-integration
+LISTEN ?= 127.0.0.1:10067
+
+.PHONY: run test integration bench lint format lock clean
+
+run: $(READY)
+	$(BIN)/pipeline-exporter demo --listen $(LISTEN)
+
+test: $(READY_DEV)
+	$(BIN)/python -m pytest -m "not integration" $(ARGS)
+
+integration: $(READY_INTEGRATION)
+	$(BIN)/python -m tests.integration.servers
+	$(BIN)/python -m pytest -m integration $(ARGS)
+
+bench: $(READY_DEV)
+	$(BIN)/python -m tests.bench $(ARGS)
+
+lint: $(READY_INTEGRATION)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(READY_DEV)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# The lock files hold every package with its hash. Run this after a change of the ranges in pyproject.toml.
+LOCK := $(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-annotate --no-header --python-version 3.11 pyproject.toml
+lock: $(READY_DEV)
+	$(BIN)/python -m pip install --quiet "uv>=0.7"
+	$(LOCK) --output-file requirements/run.txt --group build
+	$(LOCK) --output-file requirements/dev.txt --group dev
+	$(LOCK) --output-file requirements/integration.txt --group integration
+
+clean:
+	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+$(VENV)/.installed-%: requirements/%.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
