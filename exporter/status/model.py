@@ -46,6 +46,11 @@ class Event(NamedTuple):
     """It is where the user wants it, which need not be running (a start into Paused)."""
     has_error: bool
 
+    @property
+    def key(self) -> tuple[int, bytes]:
+        """What events are ordered by: the time alone is not unique."""
+        return self.at_ns, self.id
+
 
 @dataclass(frozen=True, slots=True)
 class PipelineNow:
@@ -68,7 +73,9 @@ class PipelineNow:
     wanted: bool
     """The user wants the pipeline to run: such pipelines are swept first."""
     changed_ns: int
-    """The newest time that the list gives for any change of the pipeline, in nanoseconds since the epoch."""
+    """The newest time that the list gives for any change of the pipeline, in nanoseconds since the epoch; 0 unknown."""
+    created_ns: int
+    """When the pipeline was made; 0 unknown."""
 
 
 @dataclass(frozen=True, slots=True)
