@@ -1,1 +1,7 @@
-"""journal."""
+"""The SQLite file that outlives the process: what it holds is committed before it is shown or sent."""
+
+from exporter.journal._errors import JournalError, JournalInUseError
+from exporter.journal._journal import Journal
+from exporter.journal._status import PipelineRow, SourceRow, StatusBatch
+
+__all__ = ["Journal", "JournalError", "JournalInUseError", "PipelineRow", "SourceRow", "StatusBatch"]

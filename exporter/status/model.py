@@ -69,6 +69,8 @@ class PipelineNow:
     in_desired_state: bool | None
     error_code: str | None
     """The standing error, None where there is none."""
+    error_message: str
+    """The first line of what the vendor says of it, for people."""
     connector_errors: int | None
     wanted: bool
     """The user wants the pipeline to run: such pipelines are swept first."""

@@ -1,0 +1,103 @@
+"""How many requests a source may make: a token bucket with a queue by priority.
+
+Invariant: over any span of t seconds at most `per_second * t + burst` requests are let through, with a burst of one second's
+worth (at least one request). While a vendor has asked for quiet (`Retry-After`), none are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from enum import IntEnum
+
+
+class Priority(IntEnum):
+    """Who goes first when the budget is short."""
+
+    LIST = 0
+    EVENTS = 1
+    SWEEP = 4
+
+
+class Budget:
+    """The requests of one vendor's account. Belongs to one event loop; sources may share it."""
+
+    def __init__(self, per_second: float) -> None:
+        self.per_second = per_second
+        self.burst = max(1.0, per_second)
+        self._tokens = self.burst
+        self._at: float | None = None
+        self._held_until = 0.0
+        self._waiting: list[tuple[Priority, int, asyncio.Future[None]]] = []
+        self._order = itertools.count()
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def remaining(self) -> float:
+        """Requests that could be made at this moment."""
+        self._refill()
+        return 0.0 if self.held_seconds else self._tokens
+
+    @property
+    def held_seconds(self) -> float:
+        """For how long the vendor still wants no request; 0 when it does not mind."""
+        return max(0.0, self._held_until - asyncio.get_running_loop().time())
+
+    def hold(self, seconds: float) -> None:
+        """Let nothing through for some seconds, because the vendor asked for it."""
+        self._held_until = max(self._held_until, asyncio.get_running_loop().time() + seconds)
+
+    async def acquire(self, priority: Priority) -> None:
+        """Wait until a request may be made. Cancelling it gives the place back."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (priority, next(self._order), turn))
+        self._serve()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._tokens = min(self._tokens + 1, self.burst)
+                self._serve()
+            raise
+
+    def _refill(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._at is not None:
+            self._tokens = min(self.burst, self._tokens + (now - self._at) * self.per_second)
+        self._at = now
+
+    def _serve(self) -> None:
+        """Let through whom the tokens suffice for, and come back when they suffice for the next one."""
+        self._refill()
+        while self._waiting and self._waiting[0][2].done():
+            heapq.heappop(self._waiting)
+        while self._waiting and self._tokens >= 1 and not self.held_seconds:
+            turn = heapq.heappop(self._waiting)[2]
+            if not turn.done():
+                self._tokens -= 1
+                turn.set_result(None)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._waiting:
+            missing_seconds = max(0.0, (1 - self._tokens) / self.per_second)
+            delay = max(missing_seconds, self.held_seconds, 0.001)
+            self._timer = asyncio.get_running_loop().call_later(delay, self._serve)
+
+
+class Budgets:
+    """The budgets of all sources: those with the same key and URL share one, the smallest of theirs."""
+
+    def __init__(self) -> None:
+        self._budgets: dict[tuple[str, str], Budget] = {}
+
+    def share(self, url: str, key: str, per_second: float) -> Budget:
+        """Return the budget of an account, making it when it is the first to ask."""
+        budget = self._budgets.get((url, key))
+        if budget is None or per_second < budget.per_second:
+            fresh = Budget(per_second)
+            if budget is None:
+                self._budgets[url, key] = budget = fresh
+            budget.per_second, budget.burst = fresh.per_second, fresh.burst
+        return budget

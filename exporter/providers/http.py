@@ -1,0 +1,245 @@
+"""The HTTP client that all providers share: GET only, within the budget, in time, every failure with a name.
+
+    get() ─▶ budget ─▶ one request ─▶ whole body ─▶ status and type checked ─▶ Answer
+      ▲                    │
+      └── again, later ◀───┴ what may pass by itself: a cut connection, 429, 502, 503, 504
+"""
+
+from __future__ import annotations
+
+import asyncio
+import email.utils
+import random
+import ssl
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import aiohttp
+import msgspec
+
+from exporter.providers.errors import (
+    MalformedError,
+    NotFoundError,
+    ProviderError,
+    StatusError,
+    TimedOutError,
+    UnauthorizedError,
+    UnreachableError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from exporter.providers.budget import Budget, Priority
+
+MAX_ANSWER_BYTES: Final = 256 * 1024 * 1024
+"""Far over any honest answer: 10,000 pipelines are 14 MB."""
+
+MAX_RETRY_AFTER_SECONDS: Final = 3600.0
+"""A vendor is not asked for so long at most, whatever it says."""
+
+ATTEMPTS: Final = 3
+FIRST_DELAY_SECONDS: Final = 0.25
+
+# The server closes an idle connection after 4.8 s: a connection is not used again when it may be about to.
+# Read off Feldera 0.337; a pooled connection that is stale all the same is replaced by aiohttp without a failure.
+KEEP_ALIVE_SECONDS: Final = 4.0
+
+_PASSING = frozenset({429, 502, 503, 504})
+_EXCERPT_CHARACTERS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer with a status that the caller expects. The body is decompressed."""
+
+    url: str
+    status: int
+    content_type: str
+    date: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """How to reach one account of a vendor. `token` is asked for at each request, as its file may change."""
+
+    url: str
+    timeout_seconds: float
+    headers: Mapping[str, str]
+    token: Callable[[], str | None] = lambda: None
+    proxy: str | None = None
+    ssl_context: ssl.SSLContext | None = None
+
+
+class GetOnlyRequest(aiohttp.ClientRequest):
+    """Refuses every method but GET where requests are made: this service never changes anything at a vendor."""
+
+    def __init__(self, method: str, *args: Any, **kwargs: Any) -> None:
+        if method.upper() != "GET":
+            message = f"only GET requests are ever made, not {method}"
+            raise ValueError(message)
+        super().__init__(method, *args, **kwargs)
+
+
+class HttpClient:
+    """GET requests to one vendor's account. `on_answer` is told the status, `timeout`, `connect` or `tls` of each."""
+
+    def __init__(self, connection: Connection, budget: Budget, on_answer: Callable[[str], None]) -> None:
+        self._connection = connection
+        self._on_answer = on_answer
+        self.budget = budget
+        self._session: aiohttp.ClientSession | None = None
+
+    async def get(
+        self,
+        path: str,
+        params: Mapping[str, str] | None = None,
+        *,
+        priority: Priority,
+        also: Collection[int] = (),
+    ) -> Answer:
+        """Ask for a path below the URL and return the answer if its status is 200 or one of `also`.
+
+        What may pass by itself is tried again twice, later each time. Raises a ProviderError. An answer with
+        `Retry-After` is not tried again: it holds the whole budget.
+        """
+        delay = FIRST_DELAY_SECONDS
+        for attempt in range(1, ATTEMPTS + 1):
+            await self.budget.acquire(priority)
+            try:
+                return await self._get(path, params, also)
+            except ProviderError as error:
+                if attempt == ATTEMPTS or not _may_pass(error):
+                    raise
+            await asyncio.sleep(delay * random.uniform(0.5, 1.5))  # noqa: S311  (jitter)
+            delay *= 2
+        raise AssertionError  # the last attempt returns or raises
+
+    async def close(self) -> None:
+        """Close the pooled connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def _get(self, path: str, params: Mapping[str, str] | None, also: Collection[int]) -> Answer:
+        url = self._connection.url + path
+        try:
+            async with self._open().get(
+                url, params=params, headers=self._headers(), proxy=self._connection.proxy, allow_redirects=False
+            ) as response:
+                body = await _read(response, url)
+        except ProviderError:
+            raise
+        except TimeoutError as error:
+            self._on_answer("timeout")
+            raise TimedOutError(url, f"no answer within {self._connection.timeout_seconds:g} s") from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            failure = _unreachable(url, error)
+            self._on_answer(failure.code)
+            raise failure from error
+        self._on_answer(str(response.status) if 100 <= response.status <= 599 else "other")
+        content_type = response.content_type if "Content-Type" in response.headers else ""
+        if response.status == 200 or response.status in also:
+            return Answer(url, response.status, content_type, response.headers.get("Date", ""), body)
+        failed = _status_error(url, response, body)
+        if failed.retry_after_seconds is not None:
+            self.budget.hold(failed.retry_after_seconds)
+        raise failed
+
+    def _headers(self) -> dict[str, str]:
+        headers = dict(self._connection.headers)
+        token = self._connection.token()
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        return headers
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=8, keepalive_timeout=KEEP_ALIVE_SECONDS, ssl=self._connection.ssl_context or True
+                ),
+                timeout=aiohttp.ClientTimeout(total=self._connection.timeout_seconds),
+                request_class=GetOnlyRequest,
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        return self._session
+
+
+def decode_json(answer: Answer, type_: type | None = None) -> Any:
+    """Decode an answer's JSON, whatever its content type says, but for HTML. Raises MalformedError."""
+    if "html" in answer.content_type:
+        message = "answered with a page for people (text/html): the url is not that of the API"
+        raise MalformedError(answer.url, message)
+    try:
+        return msgspec.json.decode(answer.body) if type_ is None else msgspec.json.decode(answer.body, type=type_)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedError(answer.url, f"answered with something else than expected: {error}; {_excerpt(answer.body)}") from error
+
+
+async def _read(response: aiohttp.ClientResponse, url: str) -> bytes:
+    parts, size = [], 0
+    async for part in response.content.iter_any():
+        size += len(part)
+        if size > MAX_ANSWER_BYTES:
+            raise MalformedError(url, f"the answer is longer than {MAX_ANSWER_BYTES} bytes")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _may_pass(error: ProviderError) -> bool:
+    if isinstance(error, UnreachableError):
+        return error.again
+    return isinstance(error, StatusError) and error.status in _PASSING and error.retry_after_seconds is None
+
+
+def _unreachable(url: str, error: Exception) -> UnreachableError:
+    if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError):
+        return UnreachableError(url, f"TLS failed: {error}", code="tls", again=False)
+    refused = isinstance(error, aiohttp.ClientConnectorError | ValueError)
+    return UnreachableError(url, f"{type(error).__name__}: {error}", again=not refused)
+
+
+def _status_error(url: str, response: aiohttp.ClientResponse, body: bytes) -> StatusError:
+    status = response.status
+    problem = f"answered {status} {response.reason or ''}".rstrip()
+    error_code, message = _envelope(body)
+    problem += f": {message}" if message else f", {_excerpt(body)}"
+    if "Location" in response.headers:
+        problem += f"; redirects are not followed: set url to where {response.headers['Location']!r} is"
+    kind = {401: UnauthorizedError, 403: UnauthorizedError, 404: NotFoundError}.get(status, StatusError)
+    after = _retry_after(response.headers.get("Retry-After"))
+    return kind(url, problem, status=status, error_code=error_code, retry_after_seconds=after)
+
+
+def _envelope(body: bytes) -> tuple[str, str]:
+    """Return code and message of an error's JSON, which may be missing or served as something else."""
+    try:
+        found = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return "", ""
+    if not isinstance(found, dict):
+        return "", ""
+    code, message = found.get("error_code"), found.get("message")
+    text = message[:_EXCERPT_CHARACTERS] if isinstance(message, str) else ""
+    return (code, f"{text} ({code[:64]})") if isinstance(code, str) else ("", text)
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Return the seconds of a Retry-After header: a number of them, or a date (RFC 9110, section 10.2.3)."""
+    if value is None:
+        return None
+    try:
+        seconds = float(value) if value.strip().isdigit() else email.utils.parsedate_to_datetime(value).timestamp() - time.time()
+    except (ValueError, OverflowError):
+        return None
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS)
+
+
+def _excerpt(body: bytes) -> str:
+    """Return the beginning of a body for an error message, on one line."""
+    if not body:
+        return "an empty body"
+    text = body[:_EXCERPT_CHARACTERS].decode("utf-8", "replace")
+    return f"body {text!r}" + (" …" if len(body) > _EXCERPT_CHARACTERS else "")
