@@ -138,7 +138,7 @@ def _from_debian(folder: Path) -> None:
 
 def _from_go_module(folder: Path) -> None:
     # A module that only requires it: `go install` refuses the replace lines of Prometheus's own.
-    _need("go", "the Go toolchain, 1.25 or newer (apt-get install golang, where that is new enough)")
+    _need("go", "the Go toolchain, 1.26 or newer (apt-get install golang, where that is new enough)")
     flags = f"-s -w -X {_VERSION_SYMBOL}=3.15.0"
     build = ("go", "build", "-mod=mod", "-tags", "remove_all_sd", "-ldflags", flags, f"{_MODULE}/cmd/prometheus")
     _run(("go", "mod", "init", "servers"), folder)
