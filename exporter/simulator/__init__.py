@@ -1,1 +1,27 @@
-"""simulator."""
+"""The vendors' APIs, faithful to their contracts, for the demo, the tests and the benchmarks."""
+
+from exporter.simulator.faults import FAULTS, Fault, Faults
+from exporter.simulator.pipeline import ImpossibleError, Pipeline
+from exporter.simulator.random_life import lively_world
+from exporter.simulator.running import SimulatorOptions, run_simulator
+from exporter.simulator.scenario import ScenarioError, load_scenario, plan_scenario
+from exporter.simulator.server import SimulatorServer, serve
+from exporter.simulator.world import World, quiet
+
+__all__ = [
+    "FAULTS",
+    "Fault",
+    "Faults",
+    "ImpossibleError",
+    "Pipeline",
+    "ScenarioError",
+    "SimulatorOptions",
+    "SimulatorServer",
+    "World",
+    "lively_world",
+    "load_scenario",
+    "plan_scenario",
+    "quiet",
+    "run_simulator",
+    "serve",
+]

@@ -69,25 +69,33 @@ class FelderaApi:
 
     def answer(self, method: str, raw_path: str, query: str = "", authorization: str | None = None) -> Answer:
         """Answer one request; `raw_path` and `query` as they came, percent signs and all."""
-        if raw_path == "/healthz":
-            return Answer(200, Body(b'{"status":"healthy"}'), JSON, compressible=False)
-        if raw_path == "/config/authentication":
-            return json_answer(authentication_document(self.api_key))
         if raw_path != "/v0" and not raw_path.startswith("/v0/"):
-            return Answer(200, _CONSOLE, HTML, {"etag": '"60:6b0146d4"'}, compressible=False)
+            return self._outside(raw_path)
         refusal = authenticate(self.api_key, authorization)
         if refusal is not None:
             return refusal
         for pattern, handler in self._routes:
             match = pattern.fullmatch(raw_path)
             if match is not None:
-                if method != "GET":
-                    return error_answer(403, "InsufficientPermissions", _DENIED)
-                try:
-                    return handler(query, *map(unquote, match.groups()))
-                except _RefusedError as refused:
-                    return refused.answer
+                return self._handle(handler, method, query, *map(unquote, match.groups()))
         return empty_answer(404)
+
+    def _outside(self, raw_path: str) -> Answer:
+        if raw_path == "/healthz":
+            return Answer(200, Body(b'{"status":"healthy"}'), JSON, compressible=False)
+        if raw_path == "/config/authentication":
+            return json_answer(authentication_document(self.api_key))
+        # Everything else is the web console's, also a path with a slash too many.
+        return Answer(200, _CONSOLE, HTML, {"etag": '"60:6b0146d4"'}, compressible=False)
+
+    @staticmethod
+    def _handle(handler: Callable[..., Answer], method: str, query: str, *parts: str) -> Answer:
+        if method != "GET":
+            return error_answer(403, "InsufficientPermissions", _DENIED)
+        try:
+            return handler(query, *parts)
+        except _RefusedError as refused:
+            return refused.answer
 
     def _pipelines(self, query: str) -> Answer:
         selector = _selector(query, PIPELINE_SELECTORS, default="all")

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from aiohttp import hdrs, web
-from multidict import CIMultiDict
 
 from exporter.simulator.faults import Faults
 from exporter.simulator.feldera import FelderaApi
@@ -90,15 +89,15 @@ class SimulatorServer:
     async def _send(self, request: web.Request, answer: Answer) -> web.StreamResponse:
         if answer.stream and request.method == hdrs.METH_GET:
             return await self._send_stream(request, answer)
-        headers = _headers(answer)
         body = answer.body.raw
-        if answer.compressible and body and "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, ""):
+        gzipped = answer.compressible and body and "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, "")
+        if gzipped:
             big = len(body) > _IN_THREAD_BYTES
             body = await asyncio.to_thread(answer.body.gzipped) if big else answer.body.gzipped()
-            headers.add(hdrs.VARY, "accept-encoding")
-            headers[hdrs.CONTENT_ENCODING] = "gzip"
-        response = web.Response(status=answer.status, headers=headers, body=body)
-        if hdrs.CONTENT_ENCODING in headers:
+        response = web.Response(status=answer.status, headers=_headers(answer), body=body)
+        if gzipped:
+            response.headers.add(hdrs.VARY, "accept-encoding")
+            response.headers[hdrs.CONTENT_ENCODING] = "gzip"
             response.enable_chunked_encoding()
         return response
 
@@ -145,11 +144,9 @@ async def _like_the_real_one(_request: web.Request, response: web.StreamResponse
         del response.headers[hdrs.CONTENT_TYPE]
 
 
-def _headers(answer: Answer) -> CIMultiDict[str]:
-    headers = CIMultiDict(answer.headers)
-    if answer.content_type is not None:
-        headers[hdrs.CONTENT_TYPE] = answer.content_type
-    return headers
+def _headers(answer: Answer) -> dict[str, str]:
+    content_type = {} if answer.content_type is None else {"content-type": answer.content_type}
+    return {**answer.headers, **content_type}
 
 
 def _cut(request: web.Request) -> web.StreamResponse:
