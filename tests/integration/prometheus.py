@@ -8,6 +8,7 @@ import aiohttp
 import yaml
 
 from tests.integration.programs import Program, free_port
+from tests.integration.waiting import until_equal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,6 +41,10 @@ class Prometheus(Program):
         return {
             tuple(row["metric"].get(label, "") for label in labels): float(row["value"][1]) for row in data["result"]
         }
+
+    async def shows(self, query: str, expected: Values, *labels: str) -> None:
+        """Wait until an instant query gives the expected values by those labels."""
+        await until_equal(query, expected, lambda: self.values(query, *labels))
 
     async def targets(self) -> list[dict[str, Any]]:
         """Give what it says of the targets that it scrapes."""

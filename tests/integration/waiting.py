@@ -24,6 +24,6 @@ async def until(what: str, probe: Callable[[], Awaitable[T]], holds: Callable[[T
     return answer
 
 
-async def until_equal(what: str, expected: T, probe: Callable[[], Awaitable[T]], seconds: float = 60) -> None:
+async def until_equal(what: str, expected: object, probe: Callable[[], Awaitable[object]], seconds: float = 60) -> None:
     """Probe until the answer is the expected one."""
     await until(f"{what} should be {expected!r}", probe, lambda answer: answer == expected, seconds)
