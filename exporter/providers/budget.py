@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import time
 from enum import IntEnum
 
 
@@ -27,7 +28,7 @@ class Budget:
         self.per_second = per_second
         self.burst = max(1.0, per_second)
         self._tokens = self.burst
-        self._at: float | None = None
+        self._at = time.monotonic()
         self._held_until = 0.0
         self._waiting: list[tuple[Priority, int, asyncio.Future[None]]] = []
         self._order = itertools.count()
@@ -35,18 +36,22 @@ class Budget:
 
     @property
     def remaining(self) -> float:
-        """Requests that could be made at this moment."""
-        self._refill()
-        return 0.0 if self.held_seconds else self._tokens
+        """Requests that could be made at this moment. Changes nothing: other threads may ask."""
+        return 0.0 if self.held_seconds else self._available(time.monotonic())
+
+    def wait_seconds(self) -> float:
+        """Return how long a request that asked now, behind all others, would wait at least."""
+        missing = 1 + len(self._waiting) - self._available(time.monotonic())
+        return max(missing / self.per_second, self.held_seconds)
 
     @property
     def held_seconds(self) -> float:
         """For how long the vendor still wants no request; 0 when it does not mind."""
-        return max(0.0, self._held_until - asyncio.get_running_loop().time())
+        return max(0.0, self._held_until - time.monotonic())
 
     def hold(self, seconds: float) -> None:
         """Let nothing through for some seconds, because the vendor asked for it."""
-        self._held_until = max(self._held_until, asyncio.get_running_loop().time() + seconds)
+        self._held_until = max(self._held_until, time.monotonic() + seconds)
 
     async def acquire(self, priority: Priority) -> None:
         """Wait until a request may be made. Cancelling it gives the place back."""
@@ -61,15 +66,13 @@ class Budget:
                 self._serve()
             raise
 
-    def _refill(self) -> None:
-        now = asyncio.get_running_loop().time()
-        if self._at is not None:
-            self._tokens = min(self.burst, self._tokens + (now - self._at) * self.per_second)
-        self._at = now
+    def _available(self, now: float) -> float:
+        return min(self.burst, self._tokens + (now - self._at) * self.per_second)
 
     def _serve(self) -> None:
         """Let through whom the tokens suffice for, and come back when they suffice for the next one."""
-        self._refill()
+        now = time.monotonic()
+        self._tokens, self._at = self._available(now), now
         while self._waiting and self._waiting[0][2].done():
             heapq.heappop(self._waiting)
         while self._waiting and self._tokens >= 1 and not self.held_seconds:

@@ -1,12 +1,12 @@
 """What can go wrong when a vendor is asked.
 
-    ProviderError
-    ├── UnreachableError      no connection, or it broke (code `connect` or `tls`)
-    ├── TimedOutError         no whole answer in time (code `timeout`)
-    ├── MalformedError        an answer that is not what the contract says
-    └── StatusError           an HTTP status that is no success
-        ├── UnauthorizedError 401 and 403
-        └── NotFoundError     404
+ProviderError
+├── UnreachableError      no connection, or it broke (code `connect` or `tls`)
+├── TimedOutError         no whole answer in time (code `timeout`)
+├── MalformedError        an answer that is not what the contract says
+└── StatusError           an HTTP status that is no success
+    ├── UnauthorizedError 401 and 403
+    └── NotFoundError     404
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ class MalformedError(ProviderError):
 class StatusError(ProviderError):
     """The vendor answered with an HTTP status that is no success."""
 
-    def __init__(self, url: str, problem: str, *, status: int, error_code: str = "", retry_after_seconds: float | None = None) -> None:
+    def __init__(
+        self, url: str, problem: str, *, status: int, error_code: str = "", retry_after_seconds: float | None = None
+    ) -> None:
         super().__init__(url, problem)
         self.status = status
         self.error_code = error_code

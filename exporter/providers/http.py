@@ -1,8 +1,8 @@
 """The HTTP client that all providers share: GET only, within the budget, in time, every failure with a name.
 
-    get() ─▶ budget ─▶ one request ─▶ whole body ─▶ status and type checked ─▶ Answer
-      ▲                    │
-      └── again, later ◀───┴ what may pass by itself: a cut connection, 429, 502, 503, 504
+get() ─▶ budget ─▶ one request ─▶ whole body ─▶ status and type checked ─▶ Answer
+  ▲                    │
+  └── again, later ◀───┴ what may pass by itself: a cut connection, 429, 502, 503, 504
 """
 
 from __future__ import annotations
@@ -175,7 +175,9 @@ def decode_json(answer: Answer, type_: type | None = None) -> Any:
     try:
         return msgspec.json.decode(answer.body) if type_ is None else msgspec.json.decode(answer.body, type=type_)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedError(answer.url, f"answered with something else than expected: {error}; {_excerpt(answer.body)}") from error
+        raise MalformedError(
+            answer.url, f"answered with something else than expected: {error}; {_excerpt(answer.body)}"
+        ) from error
 
 
 async def _read(response: aiohttp.ClientResponse, url: str) -> bytes:
@@ -231,7 +233,11 @@ def _retry_after(value: str | None) -> float | None:
     if value is None:
         return None
     try:
-        seconds = float(value) if value.strip().isdigit() else email.utils.parsedate_to_datetime(value).timestamp() - time.time()
+        seconds = (
+            float(value)
+            if value.strip().isdigit()
+            else email.utils.parsedate_to_datetime(value).timestamp() - time.time()
+        )
     except (ValueError, OverflowError):
         return None
     return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS)

@@ -1,0 +1,1 @@
+"""One poller a source, and the scheduler that runs them on time."""

@@ -1,0 +1,118 @@
+"""Run the pollers on time, each for itself, and count the polls that were due and not made."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from apscheduler.events import JobEvent
+
+    from exporter.polling.poller import Poller
+    from exporter.telemetry import Telemetry
+
+JITTER: Final = 0.05
+"""Part of the interval by which a poll may be early or late, so that sources do not march in step."""
+
+_log = logging.getLogger(__name__)
+
+
+class Punctuality:
+    """Counts missed polls: those refused because the last one still ran, and whole intervals between two starts.
+
+    A poll is missed once, however it comes to light: what was refused is taken off the intervals that the next start sees.
+    """
+
+    def __init__(self, interval_seconds: float, missed: Callable[[int], None]) -> None:
+        self._interval_seconds = interval_seconds
+        self._missed = missed
+        self._counted = 0
+        self._started: float | None = None
+
+    def refused(self) -> None:
+        """Count a poll that was due and not begun."""
+        self._counted += 1
+        self._missed(1)
+
+    def start(self, monotonic_seconds: float) -> None:
+        """Note that a poll begins."""
+        if self._started is not None:
+            passed = int((monotonic_seconds - self._started) / self._interval_seconds)
+            unseen = max(0, passed - 1 - self._counted)
+            if unseen:
+                self._missed(unseen)
+        self._started = monotonic_seconds
+        self._counted = 0
+
+
+class Scheduler:
+    """The jobs of all sources."""
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
+        self._punctuality: dict[str, Punctuality] = {}
+        self._scheduler = AsyncIOScheduler(
+            timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+        )
+        self._scheduler.add_listener(self._refused, EVENT_JOB_MAX_INSTANCES)
+        self._scheduler.add_listener(self._failed, EVENT_JOB_ERROR)
+
+    def start(self) -> None:
+        """Begin to run what was added and what will be."""
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Run nothing more; polls under way are cancelled."""
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+
+    def add(self, poller: Poller) -> None:
+        """Poll a source now and then once every interval."""
+        name, interval_seconds = poller.settings.name, poller.settings.interval_seconds
+        missed = self._telemetry.polls_missed.labels(name)
+        self._punctuality[name] = Punctuality(interval_seconds, missed.inc)
+        self._scheduler.add_job(
+            self._run,
+            IntervalTrigger(seconds=interval_seconds, jitter=JITTER * interval_seconds, timezone=UTC),
+            args=[poller],
+            id=name,
+            next_run_time=datetime.now(UTC),
+        )
+
+    def remove(self, name: str) -> None:
+        """Poll a source no more; a poll under way ends by itself."""
+        self._scheduler.remove_job(name)
+        del self._punctuality[name]
+
+    async def _run(self, poller: Poller) -> None:
+        name = poller.settings.name
+        punctuality = self._punctuality.get(name)
+        if punctuality is None:
+            return
+        if poller.budget.held_seconds:
+            # The vendor asked for quiet (Retry-After): a poll that waited for the end of it would be late anyway.
+            punctuality.refused()
+            return
+        started = time.monotonic()
+        punctuality.start(started)
+        outcome = await poller.poll()
+        self._telemetry.poll_duration.labels(name).observe(time.monotonic() - started)
+        self._telemetry.polls.labels(name, outcome).inc()
+
+    def _refused(self, event: JobEvent) -> None:
+        if event.job_id in self._punctuality:
+            self._punctuality[event.job_id].refused()
+
+    def _failed(self, event: JobEvent) -> None:
+        """Count a poll that broke in a way that nobody foresaw; the next one comes all the same."""
+        _log.error("source %s: a poll failed: %r\n%s", event.job_id, event.exception, event.traceback)
+        if event.job_id in self._punctuality:
+            self._telemetry.polls.labels(event.job_id, "error").inc()

@@ -1,0 +1,220 @@
+"""The pipelines of one source: what is known of each now, what has been counted, and what the journal does not hold yet."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import msgspec
+
+from exporter.journal import JournalError, PipelineRow, SourceRow, StatusBatch
+from exporter.status.series import SecondsLines, Series, render_kept, render_now, render_up
+from exporter.status.tracker import History, Pipeline, begin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+
+    from exporter.journal import Journal
+    from exporter.status.exposition import SourceSeries
+    from exporter.status.families import Family
+    from exporter.status.fold import Entry
+    from exporter.status.model import PipelineNow
+    from exporter.status.series import Context, Lines
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+
+class Transition(NamedTuple):
+    """A counted entry, for people."""
+
+    at_seconds: float
+    pipeline: str
+    facet: str
+    before: str | None
+    word: str
+    has_error: bool
+
+
+@dataclass(slots=True)
+class Tracked:
+    """One pipeline. `history` is here only while the journal does not hold it."""
+
+    pipeline: Pipeline
+    now: PipelineNow | None = None
+    history: History | None = None
+    failures: int = 0
+    """Readings of its history that failed, one after the other."""
+    retry_seconds: float = 0.0
+    """Its history is not read before this moment."""
+    up: bool = True
+
+
+class _SourceState(msgspec.Struct):
+    """What the journal keeps of a source beside its pipelines."""
+
+    unknown_words: dict[str, list[str]] = msgspec.field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class TrackedSource:
+    """All pipelines of a source. Changed only by its poller; committed, then shown."""
+
+    context: Context
+    target: str
+    journal: Journal
+    series: SourceSeries
+    by_id: dict[str, Tracked] = field(default_factory=dict)
+    gone: dict[str, Tracked] = field(default_factory=dict)
+    """Pipelines that vanished: should one come back, its counts go on."""
+    listed_seconds: float = 0.0
+    """When the newest successful list was asked for; 0 where there has been none."""
+    known_target: str = ""
+    """What the counts in the journal belong to; empty before the first list."""
+    dirty: dict[str, float | None] = field(default_factory=dict)
+    """Pipelines that differ from the journal, with the moment at which they vanished."""
+    recent: deque[Transition] = field(default_factory=lambda: deque(maxlen=50))
+
+    async def restore(self, selects: Callable[[str], bool]) -> None:
+        """Take up the counts where the journal has them, and show those of selected names. Raises JournalError."""
+        source, rows = await self.journal.read_source(self.context.source)
+        if source is None:
+            return
+        self.known_target, self.listed_seconds = source.target, source.listed_seconds
+        state = _decode(source.state, _SourceState) or _SourceState()
+        for facet, words in state.unknown_words.items():
+            if facet in self.context.words.unknown:
+                self.context.words.unknown[facet] = words
+        for row in rows:
+            pipeline = _decode(row.state, Pipeline)
+            if pipeline is None:
+                _log.error(
+                    "source %s: the journal's counts of pipeline %s cannot be read, it starts at zero",
+                    self.context.source,
+                    row.id,
+                )
+                continue
+            shown = row.gone_seconds is None and selects(pipeline.name)
+            (self.by_id if shown else self.gone)[row.id] = Tracked(pipeline, up=False)
+        self.series.last_success_seconds = self.series.horizon_seconds = source.listed_seconds
+        self.show(self.by_id, committed=self.by_id)
+
+    def add(self, now: PipelineNow, at_seconds: float, *, first_list: bool) -> Tracked:
+        """Start to track a pipeline that the list shows and that is not tracked, or go on with one that came back."""
+        tracked = self.gone.pop(now.id, None)
+        if tracked is None:
+            pipeline, history = begin(
+                now, self.context.vocabulary, self.context.words, at_seconds=at_seconds, first_list=first_list
+            )
+            tracked = Tracked(pipeline, history=history)
+        else:
+            tracked.pipeline.digest = b""  # whatever happened while it was away is to be read
+        self.by_id[now.id] = tracked
+        self.dirty[now.id] = None
+        return tracked
+
+    def vanish(self, pipeline_id: str, at_seconds: float) -> None:
+        """Stop to show a pipeline that the list no longer has. Its time stands still from the last list that had it."""
+        tracked = self.by_id.pop(pipeline_id)
+        tracked.now = None
+        if tracked.pipeline.frozen_seconds is None:
+            tracked.pipeline.frozen_seconds = self.listed_seconds
+        self.gone[pipeline_id] = tracked
+        self.dirty[pipeline_id] = at_seconds
+
+    async def load_history(self, tracked: Tracked) -> History:
+        """Return a pipeline's history, from the journal if need be. Raises JournalError."""
+        if tracked.history is not None:
+            return tracked.history
+        found = await self.journal.read_history(self.context.source, tracked.pipeline.id)
+        history = None if found is None else _decode(found, History)
+        if history is None:
+            message = f"the journal has no readable history of pipeline {tracked.pipeline.name} ({tracked.pipeline.id})"
+            raise JournalError(message)
+        return history
+
+    def note(self, tracked: Tracked, entries: Iterable[Entry]) -> None:
+        """Remember counted entries for the page."""
+        facets = tuple(self.context.vocabulary.facets)
+        for entry in entries:
+            self.recent.append(
+                Transition(
+                    entry.event.at_ns / 1e9,
+                    tracked.pipeline.name,
+                    facets[entry.facet],
+                    entry.before,
+                    entry.word,
+                    entry.event.has_error,
+                )
+            )
+
+    async def commit(self, changed: Collection[str] = ()) -> None:
+        """Write what differs from the journal and the time of the last list, then show it.
+
+        When writing fails, what is now is shown all the same, and the counts once a later commit succeeds.
+        """
+        dirty, listed_seconds = dict(self.dirty), self.listed_seconds
+        try:
+            await self.journal.commit(await asyncio.to_thread(self._batch, dirty))
+        except JournalError as error:
+            _log.error(
+                "source %s: %s; counts go on in memory and are shown once they are written", self.context.source, error
+            )
+            committed: Collection[str] = ()
+        else:
+            committed = dirty
+            self.known_target = self.target
+            self.series.horizon_seconds = listed_seconds
+            for pipeline_id in dirty:
+                del self.dirty[pipeline_id]
+                tracked = self.by_id.get(pipeline_id) or self.gone[pipeline_id]
+                tracked.history = None
+        shown = {
+            pipeline_id: self.by_id[pipeline_id] for pipeline_id in {*changed, *committed} if pipeline_id in self.by_id
+        }
+        await asyncio.to_thread(self.show, shown, committed=committed)
+
+    def show(self, shown: Mapping[str, Tracked], *, committed: Collection[str]) -> None:
+        """Render pipelines and put them on the exposition; the counts only of those that are committed."""
+        before = self.series.pipelines
+        fresh = {key: self._render(tracked, before.get(key), key in committed) for key, tracked in shown.items()}
+        self.series.replace(fresh, gone=[key for key in before if key not in self.by_id])
+
+    def _render(self, tracked: Tracked, before: Series | None, committed: bool) -> Series:  # noqa: FBT001  (a private step)
+        pipeline, now = tracked.pipeline, tracked.now
+        kept: Mapping[Family, Lines] = {}
+        seconds = None
+        if committed:
+            kept = render_kept(self.context, pipeline)
+            seconds = SecondsLines(self.context, self.context.labels(pipeline.name), pipeline)
+        elif before is not None and before.name == pipeline.name:
+            kept, seconds = before.kept, before.seconds
+        return Series(
+            name=pipeline.name,
+            now={} if now is None else render_now(self.context, now, pipeline),
+            kept=kept,
+            seconds=seconds,
+            up=tracked.up,
+            up_lines=render_up(self.context, pipeline.name),
+        )
+
+    def _batch(self, dirty: Mapping[str, float | None]) -> StatusBatch:
+        rows = []
+        for pipeline_id, gone_seconds in dirty.items():
+            tracked = self.by_id.get(pipeline_id) or self.gone[pipeline_id]
+            history = None if tracked.history is None else msgspec.msgpack.encode(tracked.history)
+            rows.append(PipelineRow(pipeline_id, gone_seconds, msgspec.msgpack.encode(tracked.pipeline), history))
+        state = msgspec.msgpack.encode(_SourceState(self.context.words.unknown))
+        return StatusBatch(SourceRow(self.context.source, self.target, self.listed_seconds, state), rows)
+
+
+def _decode(data: bytes, type_: type[T]) -> T | None:
+    """Decode what the journal holds; None when it cannot be read."""
+    try:
+        return msgspec.msgpack.decode(data, type=type_)
+    except msgspec.MsgspecError:
+        return None

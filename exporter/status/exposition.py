@@ -1,0 +1,130 @@
+"""All series of all sources, joined by family at the scrape.
+
+    sources ─▶ pipelines ─▶ Series (lines by family)          written by the pollers, whole Series at a time
+                               │
+    scrape: for each family: header, then the lines of every pipeline
+
+A Series is never changed once it is here, but for its `up`: a scrape sees each pipeline either before or after a change.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from exporter.status import families
+from exporter.status.lines import encode, label_pairs, number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from exporter.status.families import Family
+    from exporter.status.model import Component
+    from exporter.status.series import Series
+
+STALE_INTERVALS: Final = 5
+"""For so many intervals after its last success a source's gauges stay as last known."""
+
+
+@dataclass(slots=True)
+class SourceSeries:
+    """One source: its own gauges and the series of its pipelines by id. `lock` guards `pipelines`."""
+
+    provider: str
+    name: str
+    stale_after_seconds: float
+    up: bool = False
+    last_success_seconds: float | None = None
+    components: Sequence[Component] = ()
+    horizon_seconds: float = 0.0
+    """Time in a status is credited up to here: the last successful list that is committed."""
+    pipelines: dict[str, Series] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def is_stale(self, now_seconds: float) -> bool:
+        """Whether what was last known of now is too old to be shown."""
+        last = self.last_success_seconds
+        return last is None or (not self.up and now_seconds - last > self.stale_after_seconds)
+
+    def replace(self, changed: dict[str, Series], gone: Collection[str] = ()) -> None:
+        """Put in what changed and take out what is gone."""
+        with self.lock:
+            self.pipelines.update(changed)
+            for pipeline_id in gone:
+                self.pipelines.pop(pipeline_id, None)
+
+    def set_all_up(self, *, up: bool) -> None:
+        """Set the `up` of every pipeline."""
+        with self.lock:
+            for series in self.pipelines.values():
+                series.up = up
+
+    def snapshot(self) -> list[Series]:
+        """Return the series as they are at this moment."""
+        with self.lock:
+            return list(self.pipelines.values())
+
+
+class Exposition:
+    """The metrics of everything observed, in either format."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._sources: dict[str, SourceSeries] = {}
+
+    def set_sources(self, sources: Collection[SourceSeries]) -> None:
+        """Say which sources there are."""
+        self._sources = {source.name: source for source in sources}
+
+    def parts(self, *, openmetrics: bool, only: Collection[str] | None = None) -> list[bytes]:
+        """Return the pieces of the exposition, without an end mark; `only` these sources."""
+        now = self._clock()
+        sources = [source for name, source in self._sources.items() if only is None or name in only]
+        parts: list[bytes] = []
+        for family in families.SOURCE_FAMILIES:
+            lines = [encode(_source_lines(source, family, now)) for source in sources]
+            _append(parts, family, lines, openmetrics=openmetrics)
+        snapshots = [(source, source.snapshot()) for source in sources]
+        for family in families.PIPELINE_FAMILIES:
+            lines = []
+            for source, pipelines in snapshots:
+                lines += _pipeline_lines(source, pipelines, family, now, openmetrics=openmetrics)
+            _append(parts, family, lines, openmetrics=openmetrics)
+        return parts
+
+
+def _append(parts: list[bytes], family: Family, lines: list[bytes], *, openmetrics: bool) -> None:
+    """Add a family with its header; one without lines is left out."""
+    if any(lines):
+        parts.append(family.header(openmetrics=openmetrics))
+        parts += lines
+
+
+def _pipeline_lines(
+    source: SourceSeries, pipelines: Sequence[Series], family: Family, now: float, *, openmetrics: bool
+) -> list[bytes]:
+    if family is families.UP:
+        return [series.up_lines[series.up] for series in pipelines]
+    if family is families.SECONDS:
+        horizon = source.horizon_seconds
+        return [series.seconds.at(horizon)[openmetrics] for series in pipelines if series.seconds is not None]
+    if family.scope == "now":
+        return [] if source.is_stale(now) else [series.now.get(family, b"") for series in pipelines]
+    return [series.kept[family][openmetrics] for series in pipelines if family in series.kept]
+
+
+def _source_lines(source: SourceSeries, family: Family, now: float) -> str:
+    labels = label_pairs({"provider": source.provider, "source": source.name})
+    if family is families.SOURCE_UP:
+        return f"{family.name}{{{labels}}} {int(source.up)}\n"
+    if family is families.SOURCE_LAST_SUCCESS:
+        last = source.last_success_seconds
+        return "" if last is None else f"{family.name}{{{labels}}} {number(last)}\n"
+    if source.is_stale(now):
+        return ""
+    return "".join(
+        f"{family.name}{{{labels},{label_pairs({'component': part.name})}}} {int(part.healthy)}\n"
+        for part in source.components
+    )

@@ -1,0 +1,223 @@
+"""The lines of one pipeline, rendered by family when something changes, so that a scrape only has to join them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from exporter.status import families
+from exporter.status.lines import encode, label_pairs, number
+from exporter.status.model import STATES
+from exporter.status.tracker import START_BUCKETS
+from exporter.status.words import plain_or_other
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from exporter.status.families import Family
+    from exporter.status.model import PipelineNow, Vocabulary
+    from exporter.status.tracker import Open, Pipeline
+    from exporter.status.words import Words
+
+NS: Final = 1_000_000_000
+
+
+class Lines(NamedTuple):
+    """The lines of one family and pipeline, in both formats."""
+
+    text: bytes
+    openmetrics: bytes
+
+
+NOTHING: Final = Lines(b"", b"")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What rendering needs to know of a source."""
+
+    provider: str
+    source: str
+    vocabulary: Vocabulary
+    words: Words
+    zeros: bool = True
+
+    def labels(self, name: str) -> str:
+        """Return the labels that all lines of a pipeline begin with."""
+        return label_pairs({"provider": self.provider, "source": self.source, "pipeline": name})
+
+
+@dataclass(slots=True)
+class Series:
+    """One pipeline's lines by family. Replaced as a whole when something changes, but for `up`."""
+
+    name: str
+    now: Mapping[Family, bytes]
+    kept: Mapping[Family, Lines]
+    seconds: SecondsLines | None
+    up: bool
+    up_lines: tuple[bytes, bytes]
+
+
+class SecondsLines:
+    """Time in each status: the one family that moves at every poll. Lines that stand still are rendered once."""
+
+    __slots__ = ("_created", "_frozen", "_moving", "_rendered", "_still")
+
+    def __init__(self, context: Context, labels: str, pipeline: Pipeline) -> None:
+        name = families.SECONDS.sample_name
+        self._created = f" {number(pipeline.began_seconds)}\n"
+        self._frozen = pipeline.frozen_seconds
+        self._moving: list[tuple[str, float, Open]] = []
+        self._rendered: tuple[float, Lines] | None = None
+        still: list[str] = []
+        facets = zip(context.vocabulary.facets.items(), pipeline.credited, pipeline.open, strict=True)
+        for (facet, known), credited, now in facets:
+            shown = dict.fromkeys(known, 0.0) if context.zeros else {}
+            shown |= credited
+            if now.label is not None:
+                shown.setdefault(now.label, 0.0)
+            for label, seconds in shown.items():
+                pairs = f"{{{labels},{label_pairs({'facet': facet, 'status': label})}}}"
+                if label == now.label:
+                    self._moving.append((pairs, seconds, now))
+                else:
+                    still += _counter(name, pairs, number(seconds), self._created)
+        self._still = Lines(encode("".join(still[::2])), encode("".join(still)))
+
+    def at(self, horizon_seconds: float) -> Lines:
+        """Return the lines with the time credited up to a moment."""
+        if self._frozen is not None:
+            horizon_seconds = min(horizon_seconds, self._frozen)
+        if self._rendered is None or self._rendered[0] != horizon_seconds:
+            lines: list[str] = []
+            for pairs, shown, now in self._moving:
+                seconds = max(shown, now.credited + max(0.0, horizon_seconds - now.since_seconds))
+                lines += _counter(families.SECONDS.sample_name, pairs, number(seconds), self._created)
+            text, openmetrics = encode("".join(lines[::2])), encode("".join(lines))
+            self._rendered = horizon_seconds, Lines(self._still.text + text, self._still.openmetrics + openmetrics)
+        return self._rendered[1]
+
+
+def _counter(name: str, pairs: str, value: str, created: str) -> tuple[str, str]:
+    """Return a counter's line, and the one that follows it in OpenMetrics."""
+    return f"{name}{pairs} {value}\n", f"{name.removesuffix('_total')}_created{pairs}{created}"
+
+
+def render_now(context: Context, now: PipelineNow, pipeline: Pipeline | None) -> dict[Family, bytes]:
+    """Render the gauges of what is now. `pipeline` knows the times of events, where there is one."""
+    labels = context.labels(now.name)
+    flag = f"{{{labels}}}"
+    result = {
+        families.INFO: _sample(
+            families.INFO, f"{{{labels},{label_pairs({'pipeline_id': now.id, 'version': now.version})}}}", 1
+        ),
+        families.STATE: _set(families.STATE, labels, STATES, now.state, zeros=context.zeros, name="state"),
+        families.STATUS: "".join(
+            _set(
+                families.STATUS,
+                f'{labels},facet="{facet}"',
+                known,
+                _label(context, facet, now.words.get(facet)),
+                zeros=context.zeros,
+            )
+            for facet, known in context.vocabulary.facets.items()
+        ),
+        families.DESIRED: "".join(
+            _set(
+                families.DESIRED,
+                f'{labels},facet="{facet}"',
+                known,
+                _label(context, facet, now.desired.get(facet)),
+                zeros=context.zeros,
+            )
+            for facet, known in context.vocabulary.desired.items()
+        ),
+        families.ERROR: _sample(families.ERROR, flag, int(now.error_code is not None)),
+        families.SINCE: _since(context, labels, now, pipeline),
+    }
+    if now.in_desired_state is not None:
+        result[families.IN_DESIRED] = _sample(families.IN_DESIRED, flag, int(now.in_desired_state))
+    if now.error_code is not None:
+        code = label_pairs({"error_code": plain_or_other(now.error_code)})
+        result[families.ERROR_INFO] = _sample(families.ERROR_INFO, f"{{{labels},{code}}}", 1)
+    if now.connector_errors is not None:
+        result[families.CONNECTOR_ERRORS] = _sample(families.CONNECTOR_ERRORS, flag, now.connector_errors)
+    return {family: encode(lines) for family, lines in result.items() if lines}
+
+
+def render_kept(context: Context, pipeline: Pipeline) -> dict[Family, Lines]:
+    """Render what is counted, from a state that has been committed."""
+    labels = context.labels(pipeline.name)
+    flag = f"{{{labels}}}"
+    created = f" {number(pipeline.began_seconds)}\n"
+    result = {
+        families.TRANSITIONS: _counters(families.TRANSITIONS, created, _transitions(context, labels, pipeline)),
+        families.EVENTS: _counters(families.EVENTS, created, [(flag, pipeline.events)]),
+        families.MISSED: _counters(families.MISSED, created, [(flag, pipeline.missed)]),
+        families.STARTS: _histogram(labels, created, pipeline),
+    }
+    if pipeline.newest_ns:
+        line = encode(_sample(families.LAST_EVENT, flag, pipeline.newest_ns / NS))
+        result[families.LAST_EVENT] = Lines(line, line)
+    return result
+
+
+def render_up(context: Context, name: str) -> tuple[bytes, bytes]:
+    """Render the pipeline's `up` as 0 and as 1."""
+    pairs = f"{{{context.labels(name)}}}"
+    return encode(_sample(families.UP, pairs, 0)), encode(_sample(families.UP, pairs, 1))
+
+
+def _sample(family: Family, pairs: str, value: float) -> str:
+    return f"{family.sample_name}{pairs} {number(value)}\n"
+
+
+def _label(context: Context, facet: str, word: str | None) -> str | None:
+    return None if word is None else context.words.label(facet, word)
+
+
+def _set(
+    family: Family, labels: str, known: Iterable[str], current: str | None, *, zeros: bool, name: str = "status"
+) -> str:
+    """Write a state set: every known word with 0 or 1, and the current one if it is not among them."""
+    words = dict.fromkeys(known, 0) if zeros else {}
+    if current is not None:
+        words[current] = 1
+    return "".join(_sample(family, f'{{{labels},{name}="{word}"}}', value) for word, value in words.items())
+
+
+def _since(context: Context, labels: str, now: PipelineNow, pipeline: Pipeline | None) -> str:
+    """Write when the current status began: the time of the event that entered it, else the list's, else nothing."""
+    lines = []
+    for number_, facet in enumerate(context.vocabulary.facets):
+        word = now.words.get(facet)
+        since = now.since_seconds.get(facet)
+        if pipeline is not None and pipeline.words[number_] == word and pipeline.entered_ns[number_]:
+            since = pipeline.entered_ns[number_] / NS
+        if word is not None and since is not None:
+            lines.append(_sample(families.SINCE, f'{{{labels},facet="{facet}"}}', since))
+    return "".join(lines)
+
+
+def _transitions(context: Context, labels: str, pipeline: Pipeline) -> list[tuple[str, int]]:
+    rows = []
+    for (facet, known), counted in zip(context.vocabulary.facets.items(), pipeline.transitions, strict=True):
+        counts = (dict.fromkeys(known, 0) if context.zeros else {}) | counted
+        rows += [(f'{{{labels},facet="{facet}",status="{label}"}}', count) for label, count in counts.items()]
+    return rows
+
+
+def _counters(family: Family, created: str, rows: Iterable[tuple[str, int]]) -> Lines:
+    pairs = [_counter(family.sample_name, pairs, str(value), created) for pairs, value in rows]
+    return Lines(encode("".join(line for line, _ in pairs)), encode("".join(line + after for line, after in pairs)))
+
+
+def _histogram(labels: str, created: str, pipeline: Pipeline) -> Lines:
+    name, starts = families.STARTS.name, pipeline.starts
+    bounds = [*(repr(bound) for bound in START_BUCKETS), "+Inf"]
+    buckets = zip(bounds, accumulate(starts.counts), strict=True)
+    lines = "".join(f'{name}_bucket{{{labels},le="{bound}"}} {count}\n' for bound, count in buckets)
+    lines += f"{name}_sum{{{labels}}} {number(starts.sum)}\n{name}_count{{{labels}}} {sum(starts.counts)}\n"
+    return Lines(encode(lines), encode(f"{lines}{name}_created{{{labels}}}{created}"))
