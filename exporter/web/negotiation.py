@@ -19,6 +19,8 @@ _OPENMETRICS_VERSIONS = frozenset({"", "1.0.0"})
 """0.0.1 is not among them: its rules differ, and whoever asks for it takes text too."""
 _TEXT_VERSIONS = frozenset({"", "0.0.4"})
 _ESCAPINGS = frozenset({"allow-utf-8", "underscores", "dots", "values"})
+_MAX_CHARACTERS = 4096
+"""What comes later in a header is not looked at: the loop must not wait for a hostile one."""
 _ITEM = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')
 _PARAMETER = re.compile(r'(?:[^;"]|"(?:[^"\\]|\\.)*")+')
 _QUALITY = re.compile(r"(?:0(?:\.[0-9]*)?|\.[0-9]+|1(?:\.0*)?)", re.ASCII)
@@ -94,12 +96,12 @@ def _preference(offer: _Offer) -> tuple[float, int, int]:
 
 def _ranges(header: str) -> Iterator[_Range]:
     """Give the items of a header that are well formed."""
-    for item in _ITEM.findall(header):
-        value, *rest = (part.strip() for part in _PARAMETER.findall(item))
+    for item in _ITEM.findall(header[:_MAX_CHARACTERS]):
+        value, _, rest = item.partition(";")
         parameters = {}
-        for part in rest:
+        for part in _PARAMETER.findall(rest):
             name, _, argument = part.partition("=")
             parameters[name.strip().lower()] = argument.strip().strip('"')
         quality = parameters.get("q", "1")
-        if value and _QUALITY.fullmatch(quality):
-            yield _Range(value.lower(), float(quality), parameters)
+        if _QUALITY.fullmatch(quality):
+            yield _Range(value.strip().lower(), float(quality), parameters)

@@ -23,7 +23,7 @@ def card(source: SourceOverview, now_seconds: float) -> Html:
         health=health,
         word=word,
         name=source.name,
-        link=f"/?{urlencode({'source': source.name})}#pipelines",
+        link=f"/?{urlencode({'source': source.name}, errors='replace')}#pipelines",
         provider=source.provider,
         server_version=f" {source.server_version}" if source.server_version else "",
         url=source.url,
@@ -36,11 +36,12 @@ def card(source: SourceOverview, now_seconds: float) -> Html:
 
 
 def _facts(source: SourceOverview, now_seconds: float) -> list[Html]:
-    facts: list[tuple[str, object]] = [("last success", time(source.last_success_seconds, now_seconds))]
+    succeeded = source.last_success_seconds
+    facts: list[tuple[str, object]] = [("last success", "never" if succeeded is None else time(succeeded, now_seconds))]
     if source.last_poll_duration_seconds is not None:
         facts.append(("poll took", wording.duration(source.last_poll_duration_seconds)))
-    if source.next_poll_seconds is not None:
-        facts.append(("next", time(source.next_poll_seconds, now_seconds)))
+    if (following := source.next_poll_seconds) is not None:
+        facts.append(("next", time(following, now_seconds) if following > now_seconds else "now"))
     if source.budget_remaining is not None:
         facts.append(("budget left", f"{source.budget_remaining:.0f}"))
     if source.polls_missed:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
 NOW = 1_760_000_000.0
+CONFIG = ConfigOverview(last_reload_ok=True, last_reload_seconds=NOW - 7200)
+JOURNAL = JournalOverview(path="/var/lib/pipeline-exporter/journal.db", size_bytes=3_400_000)
 
 
 def pipeline(name: str, state: str = "running", source: str = "prod", **values: object) -> PipelineOverview:
@@ -106,8 +108,8 @@ class FakeService:
     failure: Exception | None = None
     body: bytes = b""
     reloads: int = 0
-    config: ConfigOverview = ConfigOverview(last_reload_ok=True, last_reload_seconds=NOW - 7200)
-    journal: JournalOverview = JournalOverview(path="/var/lib/pipeline-exporter/journal.db", size_bytes=3_400_000)
+    config: ConfigOverview = CONFIG
+    journal: JournalOverview = JOURNAL
     threads: set[str] = field(default_factory=set)
     released: threading.Event = field(default_factory=threading.Event)
     entered: threading.Event = field(default_factory=threading.Event)
