@@ -132,6 +132,7 @@ class Pipeline(PipelineRecord):
         self._begin()
         self.version += 1
         self.refresh_version += 1
+        self.touch()
         self.record()
 
     def rename(self, name: str) -> None:

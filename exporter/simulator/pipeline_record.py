@@ -44,7 +44,7 @@ class PipelineRecord:
         self._encoded: dict[str, bytes] = {}
         self._remember(self.state, world.now_us)
 
-    def record(self, **changes: Any) -> Event:
+    def record(self, *, has_error: bool | None = None, **changes: Any) -> Event:
         """Change the state, if anything is given, and write one event of it, now."""
         before, now_us = self.state, self.world.now_us
         self.state = msgspec.structs.replace(before, **changes)
@@ -54,28 +54,28 @@ class PipelineRecord:
                 self.since_us[word] = None if value is None else now_us
         if self._refreshes(before):
             self.refresh_version += 1
-        self.touch()
-        return self._remember(self.state, now_us)
+        if changes:
+            self.touch()
+        return self._remember(self.state, now_us, has_error)
 
     def record_event(
-        self, *, recorded_us: int | None = None, appears_in_seconds: float | None = 0.0, **words: Any
+        self,
+        *,
+        recorded_us: int | None = None,
+        appears_in_seconds: float | None = 0.0,
+        has_error: bool | None = None,
+        **words: Any,
     ) -> Event:
         """Write an event with arbitrary values, known or not: what is not given is as it is now.
 
-        `words` are the fields of `State`, and `has_error` to contradict `error`. With `recorded_us` or a delay the
+        `words` are the fields of `State`; `has_error` may contradict `error`. With `recorded_us` or a delay the
         event is a late one: the present state stays, and it appears after that many seconds, or where that is None
         when `reveal` is called. Without either, the present state becomes what the event says.
         """
-        has_error = words.pop("has_error", None)
         if recorded_us is None and appears_in_seconds == 0:
-            event = self.record(**words)
-            if has_error is not None:
-                self.history.events[-1] = event = msgspec.structs.replace(event, has_error=has_error)
-            return event
+            return self.record(has_error=has_error, **words)
         state = msgspec.structs.replace(self.state, **words)
-        event = self._event(state, self.world.now_us if recorded_us is None else recorded_us)
-        if has_error is not None:
-            event = msgspec.structs.replace(event, has_error=has_error)
+        event = self._event(state, self.world.now_us if recorded_us is None else recorded_us, has_error)
         self.history.hold(event)
         if appears_in_seconds == 0:
             self.history.reveal(event)
@@ -112,13 +112,14 @@ class PipelineRecord:
             or (after.runtime, after.runtime_details) != (before.runtime, before.runtime_details)
         )
 
-    def _remember(self, state: State, recorded_us: int) -> Event:
-        event = self._event(state, recorded_us)
+    def _remember(self, state: State, recorded_us: int, has_error: bool | None = None) -> Event:
+        event = self._event(state, recorded_us, has_error)
         self.history.add(event)
         return event
 
-    def _event(self, state: State, recorded_us: int) -> Event:
-        return Event(recorded_us, self.world.ids.next(self.world.now_us), state, state.error is not None)
+    def _event(self, state: State, recorded_us: int, has_error: bool | None) -> Event:
+        shown = state.error is not None if has_error is None else has_error
+        return Event(recorded_us, self.world.ids.next(self.world.now_us), state, shown)
 
 
 def _no_program_error() -> dict[str, Any]:

@@ -42,6 +42,7 @@ class SimulatorServer:
         self.url = ""
         self._api = FelderaApi(world, api_key=api_key)
         self._closing = asyncio.Event()
+        self._arrived = asyncio.Event()
         self._runner: web.AppRunner | None = None
 
     async def start(self, host: str, port: int, keepalive_seconds: float) -> None:
@@ -62,6 +63,12 @@ class SimulatorServer:
         bound_port = self._runner.addresses[0][1]
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{bound_port}"
 
+    async def seen(self, count: int) -> None:
+        """Wait until this many requests have come since the start."""
+        while self.counts.total() < count:
+            self._arrived.clear()
+            await self._arrived.wait()
+
     async def stop(self) -> None:
         """Close every connection and stop listening."""
         self._closing.set()
@@ -71,6 +78,7 @@ class SimulatorServer:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(SeenRequest(request.method, request.path_qs, request.headers))
         self.counts[request.path] += 1
+        self._arrived.set()
         url = request.rel_url
         answer = self._api.answer(
             request.method, url.raw_path, url.raw_query_string, request.headers.get(hdrs.AUTHORIZATION)
