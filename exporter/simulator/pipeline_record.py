@@ -56,7 +56,7 @@ class PipelineRecord:
             self.refresh_version += 1
         if changes:
             self.touch()
-        return self._remember(self.state, now_us, has_error)
+        return self._remember(self.state, now_us, has_error=has_error)
 
     def record_event(
         self,
@@ -75,7 +75,7 @@ class PipelineRecord:
         if recorded_us is None and appears_in_seconds == 0:
             return self.record(has_error=has_error, **words)
         state = msgspec.structs.replace(self.state, **words)
-        event = self._event(state, self.world.now_us if recorded_us is None else recorded_us, has_error)
+        event = self._event(state, self.world.now_us if recorded_us is None else recorded_us, has_error=has_error)
         self.history.hold(event)
         if appears_in_seconds == 0:
             self.history.reveal(event)
@@ -112,12 +112,12 @@ class PipelineRecord:
             or (after.runtime, after.runtime_details) != (before.runtime, before.runtime_details)
         )
 
-    def _remember(self, state: State, recorded_us: int, has_error: bool | None = None) -> Event:
-        event = self._event(state, recorded_us, has_error)
+    def _remember(self, state: State, recorded_us: int, *, has_error: bool | None = None) -> Event:
+        event = self._event(state, recorded_us, has_error=has_error)
         self.history.add(event)
         return event
 
-    def _event(self, state: State, recorded_us: int, has_error: bool | None) -> Event:
+    def _event(self, state: State, recorded_us: int, *, has_error: bool | None) -> Event:
         shown = state.error is not None if has_error is None else has_error
         return Event(recorded_us, self.world.ids.next(self.world.now_us), state, shown)
 
