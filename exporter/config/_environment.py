@@ -42,7 +42,7 @@ def _value(match: re.Match[str], environ: Mapping[str, str]) -> str:
     inside = _INSIDE.fullmatch(match[1])
     if inside is None:
         raise ValueError(
-            f"{match[0]!r} is not a variable; write ${{NAME}} or ${{NAME:-default}}, and $$ for a dollar sign"
+            "'${…}' does not hold a variable's name; write ${NAME} or ${NAME:-default}, and $$ for a dollar sign"
         )
     name, default = inside.groups()
     if default is not None and "${" in default:

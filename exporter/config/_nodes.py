@@ -126,7 +126,7 @@ def read(text: str, environ: Mapping[str, str] | None) -> tuple[Node | None, lis
     except (ValueError, OverflowError):  # a `\U` escape or a version number out of range
         return None, [Problem(1, 1, "", "the YAML holds a number or a character that does not exist")]
     if root is None or (root.tag == _TAG + "null" and root.value == ""):
-        return None, [Problem(1, 1, "", "the file is empty")]
+        return Node(1, 1, "", {}, "nothing"), []
     reader = _Reader(environ)
     return reader.node(root, "", 0), reader.problems
 
@@ -201,7 +201,7 @@ class _Reader:
         elif kind == "null":
             return replace(made, value=None, shown=node.value or "nothing")
         else:
-            self.problems.append(made.problem(f"the tag '{node.tag}' is not supported; remove it"))
+            self.problems.append(made.problem(f"the tag '{_short(node.tag)}' is not supported; remove it"))
         return made
 
     def _substituted(self, made: Node, text: str) -> str:
@@ -215,8 +215,12 @@ class _Reader:
 
     def _check_tag(self, made: Node, tag: str, kind: str) -> None:
         if tag != _TAG + kind:
-            self.problems.append(made.problem(f"the tag '{tag}' is not supported; remove it"))
+            self.problems.append(made.problem(f"the tag '{_short(tag)}' is not supported; remove it"))
 
 
 def _quoted(text: str) -> str:
     return repr(text if len(text) <= 120 else text[:117] + "...")
+
+
+def _short(tag: str) -> str:
+    return tag.replace(_TAG, "!!", 1)

@@ -98,12 +98,9 @@ def with_unit(parse: Callable[[str], float], low: float, low_text: str) -> Calla
     """Return a validator for a value with a unit that is at least `low`; a `low` of 0 excludes 0 itself."""
 
     def validate(value: object) -> float:
-        if isinstance(value, Number):
-            number = parse(value.text)
-        elif isinstance(value, str):
-            number = parse(str(value))
-        else:
-            raise ValueError(f"{{value}} stands where a value with a unit is needed; write for example {low_text}")  # noqa: TRY004 - pydantic wants ValueError
+        written = value.text if isinstance(value, Number) else value
+        # What is no text at all gets the same hint as text that is no value with a unit.
+        number = parse(str(written) if isinstance(written, str) else "")
         if number < low or number == 0 == low:
             raise ValueError(f"{{value}} is too small; it must be {low_text} or more")
         return number

@@ -206,21 +206,24 @@ def _written(file: Path, content: str) -> Path:
 
 
 def _follow(context: ssl.SSLContext, cert_file: Path, key_file: Path) -> None:
-    """Let the context look at the files at each handshake, and load them again when they were renewed.
+    """Let each handshake look at the files, and use what they hold when they were renewed.
 
     A pair that does not fit (one file written, the other not yet) leaves the old one in use.
     """
     seen = _stamps(cert_file, key_file)
+    current = context
 
-    def look(_connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
-        nonlocal seen
+    def look(connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+        nonlocal seen, current
         with suppress(OSError, MisplacedError):
             now = _stamps(cert_file, key_file)
             if now != seen:
-                # Loaded into one of its own first: a failing load would leave this context with half a pair.
-                load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), cert_file, key_file)
-                load_pair(context, cert_file, key_file)
-                seen = now
+                renewed = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                load_pair(renewed, cert_file, key_file)
+                seen, current = now, renewed
+        if current is not context:
+            # Only the certificate is taken from it; what is asked of clients stays that of the connection.
+            connection.context = current
 
     context.sni_callback = look
 
