@@ -49,7 +49,7 @@ class FelderaApi:
     def __init__(self, world: World, *, api_key: str | None = None) -> None:
         self.world = world
         self.api_key = api_key
-        self._knows_stale = _version(world.version) >= (0, 375)
+        self._is_newest = _version(world.version) >= (0, 375)
         self._routes: list[tuple[re.Pattern[str], Callable[..., Answer]]] = [
             (re.compile("/v0/" + pattern), handler)
             for pattern, handler in (
@@ -155,7 +155,7 @@ class FelderaApi:
         if event_id == "latest":
             if not events:
                 return _no_cluster_events()
-            stale = self.world.cluster.stale if self._knows_stale else None
+            stale = self.world.cluster.stale if self._is_newest else None
             return json_answer(events[-1].document(selector, stale=stale), headers=UNCACHED_HEADERS)
         wanted = _uuid(event_id)
         for event in events:
@@ -172,11 +172,11 @@ class FelderaApi:
     def _cluster_healthz(self, _query: str) -> Answer:
         if not self.world.cluster.events:
             return _no_cluster_events()
-        healthy, document = self.world.cluster.health(with_stale=self._knows_stale)
+        healthy, document = self.world.cluster.health(with_stale=self._is_newest)
         return json_answer(document, 200 if healthy else 503)
 
     def _config(self, _query: str) -> Answer:
-        return json_answer(config_document(self.world.version))
+        return json_answer(config_document(self.world.version, newest=self._is_newest))
 
     def _session(self, _query: str) -> Answer:
         role = "admin" if self.api_key is None else "read"

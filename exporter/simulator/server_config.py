@@ -18,9 +18,9 @@ _BUILD_INFO = {
 }
 
 
-def config_document(version: str) -> dict[str, Any]:
-    """Return what a server of that version says of itself."""
-    return {
+def config_document(version: str, *, newest: bool) -> dict[str, Any]:
+    """Return what a server of that version says of itself; the `newest` know one key more."""
+    document: dict[str, Any] = {
         "posthog": "",
         "conceptualhq": "",
         "product_fruits": "",
@@ -35,3 +35,4 @@ def config_document(version: str) -> dict[str, Any]:
         "build_info": _BUILD_INFO,
         "build_source": "source",
     }
+    return {**document, "allow_rust_udfs": True} if newest else document
