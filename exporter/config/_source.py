@@ -180,7 +180,7 @@ class Source(SourceDefaults, Identity):
     def _check_tenant(cls, value: str | None, info: ValidationInfo) -> str | None:
         provider = info.data.get("provider")
         if value is not None and provider not in (None, "feldera"):
-            raise ValueError(f"only Feldera has tenants, and the provider here is {provider}; remove the key")
+            raise ValueError("only Feldera has tenants; give the key only where the provider is feldera")
         if value is not None and has_control_characters(value):
             raise ValueError("the tenant has a line break or another control character; remove it")
         return value
