@@ -68,6 +68,8 @@ class Poller:
         self.polled = False
         """Whether one cycle has ended, with success or not."""
         self.last_error: str | None = None
+        self.last_poll_seconds: float | None = None
+        """How long the newest cycle took."""
         self.description = ""
         """The vendor's server and its version, once known."""
         self._clock = clock

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from datetime import UTC, datetime
@@ -33,14 +34,15 @@ class Punctuality:
 
     def __init__(self, interval_seconds: float, missed: Callable[[int], None]) -> None:
         self._interval_seconds = interval_seconds
-        self._missed = missed
+        self._count = missed
+        self.missed = 0
         self._counted = 0
         self._started: float | None = None
 
     def refused(self) -> None:
         """Count a poll that was due and not begun."""
         self._counted += 1
-        self._missed(1)
+        self._miss(1)
 
     def start(self, monotonic_seconds: float) -> None:
         """Note that a poll begins."""
@@ -48,9 +50,13 @@ class Punctuality:
             passed = int((monotonic_seconds - self._started) / self._interval_seconds)
             unseen = max(0, passed - 1 - self._counted)
             if unseen:
-                self._missed(unseen)
+                self._miss(unseen)
         self._started = monotonic_seconds
         self._counted = 0
+
+    def _miss(self, polls: int) -> None:
+        self.missed += polls
+        self._count(polls)
 
 
 class Scheduler:
@@ -59,6 +65,7 @@ class Scheduler:
     def __init__(self, telemetry: Telemetry) -> None:
         self._telemetry = telemetry
         self._punctuality: dict[str, Punctuality] = {}
+        self._running: dict[str, asyncio.Task[str]] = {}
         self._scheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
@@ -69,8 +76,10 @@ class Scheduler:
         """Begin to run what was added and what will be."""
         self._scheduler.start()
 
-    def stop(self) -> None:
-        """Run nothing more; polls under way are cancelled."""
+    async def stop(self) -> None:
+        """Run nothing more; polls under way are cancelled. What they had not committed is read again next time."""
+        for name in list(self._punctuality):
+            await self.remove(name)
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
 
@@ -87,10 +96,14 @@ class Scheduler:
             next_run_time=datetime.now(UTC),
         )
 
-    def remove(self, name: str) -> None:
-        """Poll a source no more; a poll under way ends by itself."""
+    async def remove(self, name: str) -> None:
+        """Poll a source no more; a poll under way is cancelled."""
         self._scheduler.remove_job(name)
         del self._punctuality[name]
+        running = self._running.pop(name, None)
+        if running is not None:
+            running.cancel()
+            await asyncio.wait([running])
 
     async def _run(self, poller: Poller) -> None:
         name = poller.settings.name
@@ -103,12 +116,28 @@ class Scheduler:
             return
         started = time.monotonic()
         punctuality.start(started)
-        outcome = await poller.poll()
-        self._telemetry.poll_duration.labels(name).observe(time.monotonic() - started)
+        polling = self._running[name] = asyncio.create_task(poller.poll(), name=f"poll {name}")
+        await asyncio.wait([polling])
+        if polling.cancelled():
+            return  # by remove(): the source is no longer polled
+        del self._running[name]
+        outcome = polling.result()
+        poller.last_poll_seconds = time.monotonic() - started
+        self._telemetry.poll_duration.labels(name).observe(poller.last_poll_seconds)
         self._telemetry.polls.labels(name, outcome).inc()
+
+    def next_poll_seconds(self, name: str) -> float | None:
+        """Return when the next poll of a source starts, in seconds since the epoch."""
+        job = self._scheduler.get_job(name)
+        return job.next_run_time.timestamp() if job is not None and job.next_run_time else None
+
+    def missed(self, name: str) -> int:
+        """Return how many polls of a source were due and not made."""
+        return self._punctuality[name].missed
 
     def _refused(self, event: JobEvent) -> None:
         if event.job_id in self._punctuality:
+            _log.warning("source %s: a poll was due and not made, as the last one has not ended", event.job_id)
             self._punctuality[event.job_id].refused()
 
     def _failed(self, event: JobEvent) -> None:

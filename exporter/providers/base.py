@@ -49,6 +49,9 @@ class Provider(Protocol):
     async def confirm(self, pipeline: PipelineNow) -> bool:
         """Ask whether the pipeline's name still belongs to its id."""
 
+    async def alive(self) -> None:
+        """Ask whether the vendor answers at all, without credentials where that is possible."""
+
     async def describe(self) -> str:
         """Name the vendor's server and its version, for people."""
 

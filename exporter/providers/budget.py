@@ -34,14 +34,13 @@ class Budget:
         self._order = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
 
-    @property
-    def remaining(self) -> float:
+    def available(self) -> float:
         """Requests that could be made at this moment. Changes nothing: other threads may ask."""
-        return 0.0 if self.held_seconds else self._available(time.monotonic())
+        return 0.0 if self.held_seconds else self._tokens_at(time.monotonic())
 
     def wait_seconds(self) -> float:
         """Return how long a request that asked now, behind all others, would wait at least."""
-        missing = 1 + len(self._waiting) - self._available(time.monotonic())
+        missing = 1 + len(self._waiting) - self._tokens_at(time.monotonic())
         return max(missing / self.per_second, self.held_seconds)
 
     @property
@@ -66,13 +65,13 @@ class Budget:
                 self._serve()
             raise
 
-    def _available(self, now: float) -> float:
+    def _tokens_at(self, now: float) -> float:
         return min(self.burst, self._tokens + (now - self._at) * self.per_second)
 
     def _serve(self) -> None:
         """Let through whom the tokens suffice for, and come back when they suffice for the next one."""
         now = time.monotonic()
-        self._tokens, self._at = self._available(now), now
+        self._tokens, self._at = self._tokens_at(now), now
         while self._waiting and self._waiting[0][2].done():
             heapq.heappop(self._waiting)
         while self._waiting and self._tokens >= 1 and not self.held_seconds:

@@ -48,6 +48,12 @@ class MalformedError(ProviderError):
     """An answer is not what the contract says: no JSON, another shape, a page for people, far too long."""
 
 
+class CredentialError(ProviderError):
+    """The key could not be read, so nothing was asked."""
+
+    outcome = "refused"
+
+
 class StatusError(ProviderError):
     """The vendor answered with an HTTP status that is no success."""
 

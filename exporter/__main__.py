@@ -1,0 +1,5 @@
+"""`python -m exporter` is the command `pipeline-exporter`."""
+
+from exporter.cli import main
+
+main(prog_name="pipeline-exporter")

@@ -1,0 +1,185 @@
+"""The service: journal, pollers, scheduler and web server, wired; started, reloaded and stopped together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+import zlib
+from typing import TYPE_CHECKING
+
+from exporter.config import ConfigError, load, parse_address
+from exporter.journal import Journal
+from exporter.overview import overview
+from exporter.polling.scheduler import Scheduler
+from exporter.providers.budget import Budgets
+from exporter.providers.registry import provider_names
+from exporter.sources import make_poller, make_provider
+from exporter.status.exposition import Exposition
+from exporter.telemetry import Telemetry
+from exporter.web import ReloadError, WebServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+    from pathlib import Path
+
+    from exporter.config import Config, Source, WebConfig
+    from exporter.polling.poller import Poller
+    from exporter.web import Overview
+
+STOP_SECONDS = 5.0
+"""Answers under way get so long to end after SIGTERM."""
+
+_log = logging.getLogger(__name__)
+
+
+class Exporter:
+    """The whole service over one configuration file. It is what the web server asks."""
+
+    def __init__(
+        self,
+        path: Path,
+        config: Config,
+        web: WebConfig | None = None,
+        *,
+        lifecycle: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.path = path
+        self.config = config
+        self.telemetry = Telemetry()
+        self.journal = Journal(config.data_dir)
+        self.scheduler = Scheduler(self.telemetry)
+        self.observed = Exposition(clock)
+        self.pollers: dict[str, Poller] = {}
+        self.started_seconds = clock()
+        self.reload_error: str | None = None
+        self.reload_seconds = clock()
+        self._clock = clock
+        self._budgets = Budgets()
+        self._reloading = asyncio.Lock()
+        self.web = WebServer(
+            self,
+            listen=[parse_address(address) for address in config.listen],
+            lifecycle=lifecycle,
+            users=web.users if web else None,
+            headers=web.headers if web else None,
+            ssl_context=web.ssl_context() if web else None,
+        )
+
+    async def start(self) -> None:
+        """Open the journal, take up the counts, listen, and begin to poll. Raises JournalError or OSError."""
+        self.telemetry.reload_successful.set(1)
+        self.telemetry.reload_timestamp.set(self.reload_seconds)
+        self.telemetry.journal_limit_bytes.set(self.config.journal.limit)
+        if self.config.otlp is not None:
+            _log.warning("otlp is configured, but this version reads no logs: only status is exported")
+        await self.journal.open()
+        try:
+            await self._add_sources(self.config.sources, zeros=self.config.metrics.zeros)
+            await self.web.start()
+        except BaseException:
+            await self._close()
+            raise
+        self.scheduler.start()
+
+    async def stop(self) -> None:
+        """End what is under way in bounded time and close the journal."""
+        await self.scheduler.stop()
+        await self.web.stop(STOP_SECONDS)
+        await self._close()
+
+    async def _close(self) -> None:
+        for poller in self.pollers.values():
+            await poller.provider.close()
+        await self.journal.close()
+
+    async def _add_sources(self, sources: Iterable[Source], *, zeros: bool) -> None:
+        for source in sources:
+            provider = make_provider(source, self._budgets, self._count_request(source.name), self._clock)
+            poller = make_poller(source, provider, self._budgets, self.journal, self._clock, zeros=zeros)
+            await poller.restore()
+            self.pollers[source.name] = poller
+            self.telemetry.add_source(source.name, poller.budget.available)
+            self.scheduler.add(poller)
+        self._show_sources()
+
+    async def _remove_source(self, name: str) -> None:
+        await self.scheduler.remove(name)
+        await self.pollers.pop(name).provider.close()
+        self.telemetry.remove_source(name)
+
+    def _show_sources(self) -> None:
+        order = [source.name for source in self.config.sources]
+        self.pollers = {name: self.pollers[name] for name in sorted(self.pollers, key=order.index)}
+        self.observed.set_sources([poller.source.series for poller in self.pollers.values()])
+
+    def _count_request(self, source: str) -> Callable[[str], None]:
+        return lambda code: self.telemetry.api_requests.labels(source, code).inc()
+
+    async def reload(self) -> None:
+        """Apply the configuration file as it is now; sources that are the same go on undisturbed.
+
+        Raises ReloadError when the file is refused; the old configuration stays in force.
+        """
+        async with self._reloading:
+            try:
+                config = await asyncio.to_thread(load, self.path, os.environ, provider_names())
+            except ConfigError as error:
+                self.reload_error = str(error)
+                self.telemetry.reload_successful.set(0)
+                _log.error("the new configuration is refused, the old one stays: %s", error)
+                raise ReloadError(str(error)) from error
+            await self._apply(config)
+            self.reload_error = None
+            self.reload_seconds = self._clock()
+            self.telemetry.reload_successful.set(1)
+            self.telemetry.reload_timestamp.set(self.reload_seconds)
+            _log.info("the configuration was loaded again from %s", self.path)
+
+    async def _apply(self, config: Config) -> None:
+        for key in ("listen", "data_dir"):
+            if getattr(config, key) != getattr(self.config, key):
+                _log.warning("%s has changed: that takes a restart", key)
+        before = {source.name: source for source in self.config.sources}
+        after = {source.name: source for source in config.sources}
+        same = config.metrics == self.config.metrics
+        kept = {name for name, source in after.items() if same and before.get(name) == source}
+        for name in before.keys() - kept:
+            await self._remove_source(name)
+        self.config = config
+        self.telemetry.journal_limit_bytes.set(config.journal.limit)
+        logging.getLogger().setLevel(config.log.level.upper())
+        await self._add_sources([after[name] for name in after if name not in kept], zeros=config.metrics.zeros)
+
+    def exposition(self, *, openmetrics: bool, sources: frozenset[str] | None) -> bytes:
+        """Render all metrics, or those of some sources and the exporter's own."""
+        self.telemetry.journal_bytes.set(self.journal.size_bytes())
+        parts = self.observed.parts(openmetrics=openmetrics, only=sources)
+        parts.append(self.telemetry.expose(openmetrics=openmetrics))
+        return b"".join(parts)
+
+    def exposition_gzip(self, *, openmetrics: bool, sources: frozenset[str] | None) -> bytes:
+        """Render the same, gzipped."""
+        compressor = zlib.compressobj(level=1, wbits=31)
+        return compressor.compress(self.exposition(openmetrics=openmetrics, sources=sources)) + compressor.flush()
+
+    def source_names(self) -> Collection[str]:
+        """Return the names of the configured sources."""
+        return list(self.pollers)
+
+    def overview(self, *, source: str | None, q: str, limit: int) -> Overview:
+        """Return what the page shows."""
+        return overview(self, source=source, q=q, limit=limit)
+
+    def readiness(self) -> tuple[bool, str]:
+        """Say whether each source was polled and the journal is open."""
+        waiting = [name for name, poller in self.pollers.items() if not poller.polled]
+        if waiting:
+            return False, f"not ready: not polled yet: {', '.join(waiting)}"
+        lines = ["ready"]
+        lines += [f"source {name}: {poller.last_error}" for name, poller in self.pollers.items() if poller.last_error]
+        if self.journal.last_error:
+            lines.append(f"{self.journal.last_error}; counts go on in memory and are shown once they are written")
+        return True, "\n".join(lines)

@@ -1,0 +1,165 @@
+"""The command line. Exit status: 0 stopped as asked, 1 failed while running, 2 wrong usage or configuration."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from exporter import __version__, log
+from exporter import config as configuration
+from exporter.app import Exporter
+from exporter.journal import JournalError
+from exporter.providers.registry import provider_names
+from exporter.running import check_online, demo, run, stop_on_signals
+from exporter.simulator import ScenarioError, SimulatorOptions, run_simulator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from typing import Any
+
+T = TypeVar("T")
+
+_FILE = click.Path(path_type=Path)
+_config_option = click.option(
+    "--config", "path", required=True, type=_FILE, metavar="FILE", help="The YAML configuration."
+)
+
+
+class _Failed(click.ClickException):
+    """Something failed while running."""
+
+    exit_code = 1
+
+
+class _Refused(click.ClickException):
+    """The configuration cannot be used."""
+
+    exit_code = 2
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="pipeline-exporter")
+def main() -> None:
+    """Show what hosted data pipelines do as Prometheus metrics."""
+
+
+@main.command("run")
+@_config_option
+@click.option("--web.config.file", "web_path", type=_FILE, metavar="FILE", help="TLS and basic authentication.")
+@click.option("--web.enable-lifecycle", "lifecycle", is_flag=True, help="Answer POST /-/reload from anywhere.")
+def run_command(path: Path, web_path: Path | None, *, lifecycle: bool) -> None:
+    """Run the service. SIGHUP loads the configuration again, SIGTERM stops."""
+    config = _load(path)
+    web = _refusing(lambda: configuration.load_web(web_path)) if web_path else None
+    log.set_up(config.log.level, config.log.format)
+
+    async def serve() -> None:
+        await run(Exporter(path, config, web, lifecycle=lifecycle))
+
+    _run(serve())
+
+
+@main.command("check")
+@_config_option
+@click.option("--online", is_flag=True, help="Ask each source whether it answers and takes the credentials.")
+def check_command(path: Path, *, online: bool) -> None:
+    """Check the configuration."""
+    config = _load(path)
+    found = asyncio.run(check_online(config)) if online else {}
+    rows = [("source", "provider", "url", "result" if online else "")]
+    for source in config.sources:
+        result = found.get(source.name)
+        verdict = f"{'ok' if result.ok else 'FAILED'}: {result.found}" if result else ""
+        rows.append((source.name, source.provider, source.url, verdict))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        click.echo("  ".join([*cells, row[3]]).rstrip())
+    if not all(result.ok for result in found.values()):
+        raise SystemExit(1)
+    click.echo(f"{path}: valid")
+
+
+@main.command("schema")
+def schema_command() -> None:
+    """Print the JSON schema of the configuration, for editors."""
+    click.echo(json.dumps(configuration.schema(), indent=2))
+
+
+_pipelines_option = click.option(
+    "--feldera", type=click.IntRange(min=0), default=8, show_default=True, help="How many Feldera pipelines."
+)
+_seed_option = click.option("--seed", type=int, default=0, show_default=True, help="Of all that happens by chance.")
+_speed_option = click.option(
+    "--speed",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="How fast things happen.",
+)
+_faults_option = click.option(
+    "--faults", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="The part of all requests that fail."
+)
+
+
+@main.command("demo")
+@click.option("--listen", default="127.0.0.1:10067", show_default=True, help="Where the service listens.")
+@_pipelines_option
+@_seed_option
+@_speed_option
+@_faults_option
+def demo_command(listen: str, feldera: int, seed: int, speed: float, faults: float) -> None:
+    """Run the service against the bundled simulator: no account, no other server."""
+    log.set_up("warning", "text")
+    options = SimulatorOptions(listen="127.0.0.1:0", feldera=feldera, seed=seed, speed=speed, faults=faults)
+    _run(demo(options, listen, click.echo), (configuration.ConfigError, ValueError))
+
+
+@main.command("simulator")
+@click.option("--listen", default="127.0.0.1:8080", show_default=True, help="Where the simulated server listens.")
+@_pipelines_option
+@click.option("--apify", type=click.IntRange(0, 0), default=0, help="Not in this version: only 0.")
+@click.option("--goldrush", type=click.IntRange(0, 0), default=0, help="Not in this version: only 0.")
+@_seed_option
+@_speed_option
+@_faults_option
+@click.option("--scenario", type=_FILE, metavar="FILE", help="What happens, instead of chance.")
+def simulator_command(
+    listen: str, feldera: int, apify: int, goldrush: int, seed: int, speed: float, faults: float, scenario: Path | None
+) -> None:
+    """Run a simulated Feldera server."""
+    del apify, goldrush
+    log.set_up("warning", "text")
+    options = SimulatorOptions(listen=listen, feldera=feldera, seed=seed, speed=speed, faults=faults, scenario=scenario)
+
+    async def simulate() -> None:
+        await run_simulator(options, ready=click.echo, stop=stop_on_signals())
+
+    _run(simulate(), (ScenarioError, ValueError))
+
+
+def _load(path: Path) -> configuration.Config:
+    return _refusing(lambda: configuration.load(path, os.environ, provider_names()))
+
+
+def _refusing(load: Callable[[], T]) -> T:
+    """Load something; what is wrong with it ends the command with status 2."""
+    try:
+        return load()
+    except configuration.ConfigError as error:
+        raise _Refused(str(error)) from error
+
+
+def _run(work: Coroutine[Any, Any, None], refused: tuple[type[Exception], ...] = ()) -> None:
+    """Run until the end; what is known to go wrong ends the command with a message and a status."""
+    try:
+        asyncio.run(work)
+    except refused as error:
+        raise _Refused(str(error)) from error
+    except (JournalError, OSError) as error:
+        raise _Failed(str(error)) from error

@@ -1,0 +1,123 @@
+"""What the page shows, taken from the running parts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from exporter import __version__
+from exporter.web.overview import (
+    ComponentOverview,
+    ConfigOverview,
+    JournalOverview,
+    Overview,
+    PipelineOverview,
+    SourceOverview,
+    TransitionOverview,
+    select,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from exporter.app import Exporter
+    from exporter.polling.poller import Poller
+    from exporter.polling.tracked import Tracked
+    from exporter.status.model import PipelineNow
+
+NS = 1_000_000_000
+TRANSITIONS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A pipeline, as far as it takes to choose which ones are shown."""
+
+    source: str
+    name: str
+    state: str
+    tracked: Tracked
+
+
+def overview(exporter: Exporter, *, source: str | None, q: str, limit: int) -> Overview:
+    """Return what the page shows: at most `limit` pipelines of a source with `q` in their name, failing first."""
+    rows, matching = select(_rows(exporter), source=source, q=q, limit=limit)
+    return Overview(
+        version=__version__,
+        started_at_seconds=exporter.started_seconds,
+        sources=[_source(exporter, poller) for poller in exporter.pollers.values()],
+        pipelines=[_pipeline(row) for row in rows],
+        pipelines_matching=matching,
+        transitions=_transitions(exporter, source),
+        journal=JournalOverview(str(exporter.journal.path), exporter.journal.size_bytes(), exporter.journal.last_error),
+        config=ConfigOverview(exporter.reload_error is None, exporter.reload_seconds, exporter.reload_error),
+    )
+
+
+def _rows(exporter: Exporter) -> Iterator[_Row]:
+    for name, poller in exporter.pollers.items():
+        for tracked in poller.source.by_id.values():
+            state = "unknown" if tracked.now is None else tracked.now.state
+            yield _Row(name, tracked.pipeline.name, state, tracked)
+
+
+def _source(exporter: Exporter, poller: Poller) -> SourceOverview:
+    name, series = poller.settings.name, poller.source.series
+    configured = next(source for source in exporter.config.sources if source.name == name)
+    states = Counter(tracked.now.state for tracked in poller.source.by_id.values() if tracked.now is not None)
+    return SourceOverview(
+        name=name,
+        provider=series.provider,
+        url=configured.url,
+        up=series.up if poller.polled else None,
+        server_version=poller.description or None,
+        last_success_seconds=series.last_success_seconds,
+        last_error=poller.last_error,
+        last_poll_duration_seconds=poller.last_poll_seconds,
+        next_poll_seconds=exporter.scheduler.next_poll_seconds(name),
+        budget_remaining=poller.budget.available(),
+        polls_missed=exporter.scheduler.missed(name),
+        components=[ComponentOverview(part.name, part.healthy, part.message) for part in series.components],
+        states=dict(states),
+    )
+
+
+def _pipeline(row: _Row) -> PipelineOverview:
+    now, pipeline = row.tracked.now, row.tracked.pipeline
+    return PipelineOverview(
+        source=row.source,
+        name=row.name,
+        state=row.state,
+        statuses=now.words if now else {},
+        desired=now.desired if now else {},
+        since_seconds=max(now.since_seconds.get(facet, 0.0) for facet in now.since_seconds)
+        if now and now.since_seconds
+        else None,
+        error_code=now.error_code if now else None,
+        error_text=now.error_message if now else None,
+        events_total=pipeline.events,
+        connector_errors=now.connector_errors if now else None,
+        last_event_seconds=pipeline.newest_ns / NS if pipeline.newest_ns else None,
+    )
+
+
+def _since(now: PipelineNow | None) -> float | None:
+    """Return when the pipeline's deployment came to be as it is, not when its program was compiled."""
+    times = (
+        []
+        if now is None
+        else [now.since_seconds[facet] for facet in ("resources", "runtime") if facet in now.since_seconds]
+    )
+    return max(times, default=None)
+
+
+def _transitions(exporter: Exporter, source: str | None) -> list[TransitionOverview]:
+    """Return the newest transitions, newest first."""
+    rows = [
+        TransitionOverview(one.at_seconds, name, one.pipeline, one.facet, one.before, one.word)
+        for name, poller in exporter.pollers.items()
+        if source in (None, name)
+        for one in poller.source.recent
+    ]
+    return sorted(rows, key=lambda row: row.at_seconds, reverse=True)[:TRANSITIONS]

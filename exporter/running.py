@@ -1,0 +1,139 @@
+"""Run the service until it is told to stop: signals, the demo, the check."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import yaml
+
+from exporter.app import Exporter
+from exporter.config import load
+from exporter.providers.budget import Budgets
+from exporter.providers.errors import ProviderError
+from exporter.providers.registry import provider_names
+from exporter.simulator import SimulatorOptions, run_simulator
+from exporter.sources import make_provider
+from exporter.web import ReloadError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from exporter.config import Config, Source
+
+_log = logging.getLogger(__name__)
+
+
+def stop_on_signals() -> asyncio.Event:
+    """Return an event that SIGTERM and SIGINT set; a second one ends the process at once."""
+    stop = asyncio.Event()
+
+    def asked() -> None:
+        if stop.is_set():
+            # Stopped as asked, only sooner: what is in the journal is safe at any moment.
+            os._exit(0)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, asked)
+    return stop
+
+
+async def run(exporter: Exporter, started: Callable[[], None] = lambda: None) -> None:
+    """Run the service until a signal; `started` is called once it listens. Raises JournalError or OSError at the start."""
+    stop = stop_on_signals()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, exporter, set[asyncio.Task[None]]())
+    await exporter.start()
+    started()
+    await stop.wait()
+    _log.info("stopping")
+    await exporter.stop()
+    _log.info("stopped")
+
+
+def _reload(exporter: Exporter, tasks: set[asyncio.Task[None]]) -> None:
+    async def reload() -> None:
+        with contextlib.suppress(ReloadError):  # it has been logged, and shows in the metrics
+            await exporter.reload()
+
+    task = asyncio.get_running_loop().create_task(reload())
+    tasks.add(task)  # the loop itself keeps no reference
+    task.add_done_callback(tasks.discard)
+
+
+async def demo(options: SimulatorOptions, listen: str, say: Callable[[str], None]) -> None:
+    """Run the service against the simulator, in one process and with a journal that is thrown away."""
+    stop = asyncio.Event()
+    url: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    simulator = asyncio.create_task(run_simulator(options, ready=url.set_result, stop=stop))
+    try:
+        waiting: set[asyncio.Future[Any]] = {simulator, url}
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        if simulator.done():
+            simulator.result()
+        with tempfile.TemporaryDirectory(prefix="pipeline-exporter-demo-") as folder:
+            path = _demo_configuration(Path(folder), listen, url.result())
+            exporter = Exporter(path, load(path, {}, provider_names()))
+            await run(exporter, lambda: say(_where_to_look(url.result(), exporter.web.addresses[0])))
+    finally:
+        stop.set()
+        await simulator
+
+
+def _demo_configuration(folder: Path, listen: str, url: str) -> Path:
+    path = folder / "demo.yaml"
+    source = {"name": "demo", "provider": "feldera", "url": url, "interval": "2s", "budget": "50/s"}
+    path.write_text(
+        yaml.safe_dump({"listen": listen, "data_dir": "data", "log": {"level": "warning"}, "sources": [source]})
+    )
+    return path
+
+
+def _where_to_look(simulator: str, page: str) -> str:
+    return (
+        f"Page for people           {page}\n"
+        f"Metrics for Prometheus    {page}metrics\n"
+        f"Simulated Feldera server  {simulator}\n"
+        "Stop with Ctrl-C."
+    )
+
+
+class Checked(NamedTuple):
+    """What an online check found of one source."""
+
+    ok: bool
+    found: str
+
+
+async def check_online(config: Config) -> dict[str, Checked]:
+    """Ask every source at the same time whether it answers and takes its credentials; by its name."""
+    budgets = Budgets()
+    results = await asyncio.gather(*(_check(source, budgets) for source in config.sources))
+    return dict(zip((source.name for source in config.sources), results, strict=True))
+
+
+async def _check(source: Source, budgets: Budgets) -> Checked:
+    provider = make_provider(source, budgets, lambda _code: None, time.time)
+    alive = True
+    try:
+        try:
+            await provider.alive()
+        except ProviderError:
+            alive = False
+        listing = await provider.list()
+        names = [pipeline.name for pipeline in listing.pipelines]
+        selected = sum(source.selects(name) for name in names)
+        server = await provider.describe()
+    except ProviderError as error:
+        return Checked(ok=False, found=f"{error}" + ("; the server itself says that it is healthy" if alive else ""))
+    finally:
+        await provider.close()
+    problem = f", {listing.malformed} could not be read" if listing.malformed else ""
+    return Checked(not listing.malformed, f"{server}, {selected} of {len(names)} pipelines selected{problem}")
