@@ -91,7 +91,7 @@ def _demo_configuration(folder: Path, listen: str, url: str) -> Path:
     path = folder / "demo.yaml"
     source = {"name": "demo", "provider": "feldera", "url": url, "interval": "2s", "budget": "50/s"}
     path.write_text(
-        yaml.safe_dump({"listen": listen, "data_dir": "data", "log": {"level": "warning"}, "sources": [source]})
+        yaml.safe_dump({"listen": listen, "data_dir": str(folder / "data"), "log": {"level": "warning"}, "sources": [source]})
     )
     return path
 

@@ -9,10 +9,10 @@ from exporter.config._otlp import Otlp
 from exporter.config._source import Source, SourceDefaults
 from exporter.config._types import (
     Address,
-    FilePath,
     JournalSize,
     Model,
     Switch,
+    WorkingPath,
     choice,
     described,
     not_empty,
@@ -63,7 +63,7 @@ class Config(Model):
         description="Address or addresses to listen on: host:port, :port or [v6]:port",
         json_schema_extra={"default": ":10067"},
     )
-    data_dir: FilePath = Field(
+    data_dir: WorkingPath = Field(
         default=Path(_DATA_DIR),
         validate_default=True,
         description="The folder of the journal",

@@ -161,10 +161,19 @@ def header_value(value: object) -> str:
 
 def path(value: object, info: ValidationInfo) -> Path:
     """Return an absolute path; a relative one begins at the configuration file's folder."""
+    return context_of(info).folder / _written_path(value)
+
+
+def working_path(value: object) -> Path:
+    """Return an absolute path; a relative one begins at the working directory, as of what the process writes."""
+    return Path.cwd() / _written_path(value)
+
+
+def _written_path(value: object) -> str:
     written = str(value) if isinstance(value, Path) else text(value)
     if not written or has_control_characters(written):
         raise ValueError("{value} is not a path; it is empty or holds a control character")
-    return context_of(info).folder / written
+    return written
 
 
 def optional_path(value: object, info: ValidationInfo) -> Path | None:
@@ -224,7 +233,7 @@ Headers = Mapping[
     Annotated[str, BeforeValidator(header_name)],
     Annotated[str, BeforeValidator(header_value)],
 ]
-FilePath = Annotated[Path, BeforeValidator(path)]
+WorkingPath = Annotated[Path, BeforeValidator(working_path)]
 OptionalFile = Annotated[Path | None, BeforeValidator(optional_path)]
 Url = Annotated[str, BeforeValidator(url)]
 Proxy = Annotated[str | None, BeforeValidator(proxy)]

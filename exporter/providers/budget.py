@@ -35,7 +35,7 @@ class Budget:
         self._timer: asyncio.TimerHandle | None = None
 
     def available(self) -> float:
-        """Requests that could be made at this moment. Changes nothing: other threads may ask."""
+        """Return the requests that could be made at this moment. Changes nothing: other threads may ask."""
         return 0.0 if self.held_seconds else self._tokens_at(time.monotonic())
 
     def wait_seconds(self) -> float:

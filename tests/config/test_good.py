@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from exporter.config import Config, Otlp, load
 from tests.config.cases import ENVIRON, FOLDER, GOOD, SOURCE, load_text
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def good(name: str) -> Config:
@@ -47,7 +44,7 @@ def test_smallest(tmp_path: Path) -> None:
     source = config.sources[0]
 
     assert (":10067",) == config.listen
-    assert tmp_path / "pipeline-exporter-data" == config.data_dir
+    assert Path.cwd() / "pipeline-exporter-data" == config.data_dir
     assert (15.0, 10.0, 1800.0, 10.0) == (source.interval, source.timeout, source.sweep, source.budget)
     assert (True, "beginning", 200) == (source.logs.enabled, source.logs.start, source.logs.max_streams)
     assert (262144, 0.5) == (source.logs.multiline.max_bytes, source.logs.multiline.timeout)
