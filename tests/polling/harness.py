@@ -75,7 +75,8 @@ class Harness:
 
     def samples(self, name: str) -> dict[tuple[str, ...], float]:
         """Return the samples of a name by their label values, without those that are always the same."""
-        text = b"".join(self._exposition.parts(openmetrics=False)).decode()
+        lines = b"".join(self._exposition.parts(openmetrics=False)).decode().splitlines(keepends=True)
+        text = "".join(line for line in lines if line.startswith((name, f"# TYPE {name} ")))
         return {
             tuple(value for label, value in sample.labels.items() if label not in LABELS): sample.value
             for family in text_string_to_metric_families(text)
@@ -92,7 +93,7 @@ class Harness:
 
 
 def _source(keys: dict[str, object]) -> Source:
-    return Source(**keys)  # type: ignore[arg-type]  # texts, as in the file
+    return Source(**keys)
 
 
 @asynccontextmanager
