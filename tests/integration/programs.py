@@ -30,6 +30,7 @@ class Program:
 
     def __init__(self, command: Sequence[str], *, port: int, ready_path: str, log: Path) -> None:
         self.command = tuple(command)
+        self.port = port
         self.url = f"http://127.0.0.1:{port}"
         self.log = log
         self._ready_url = self.url + ready_path
@@ -70,6 +71,10 @@ class Program:
         except TimeoutError:
             self.send(signal.SIGKILL)
             await self._process.wait()
+
+    async def logged(self) -> str:
+        """Read all that it wrote so far."""
+        return await asyncio.to_thread(self.log.read_text)
 
     async def _ready_status(self) -> int | None:
         assert self._process is not None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from exporter.simulator.server import SimulatorServer
+    from exporter.simulator.world import World
     from tests.integration.exporter import Exporter
 
 pytestmark = pytest.mark.integration
@@ -69,3 +72,22 @@ async def test_wrong_usage() -> None:
     status, written = await output_of(COMMAND, "run", "--no-such-option")
     assert 2 == status
     assert "--no-such-option" in written
+
+
+async def test_second_signal(exporter: Exporter, world: World) -> None:
+    """While an answer is still being read the exporter waits with its end; a second SIGTERM ends it at once."""
+    for number in range(1000):
+        world.create(f"many-{number}", compile_as=None)
+    await exporter.start()
+    reader = socket.socket()
+    with reader:
+        # A reader that takes nothing: more is to be sent than the buffers on the way hold.
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        reader.connect(("127.0.0.1", exporter.port))
+        reader.sendall(b"GET /metrics HTTP/1.1\r\nHost: exporter\r\n\r\n")
+        assert b"HTTP/1.1 200" == await asyncio.to_thread(reader.recv, 12)
+        exporter.send(signal.SIGTERM)
+        await until("it is stopping", exporter.logged, lambda text: "stopping" in text)
+        exporter.send(signal.SIGTERM)
+        assert 0 == await exporter.ended()
+    assert "stopped" not in await exporter.logged()

@@ -92,7 +92,7 @@ async def test_names_change(prometheus: Prometheus, exporter: Exporter, world: W
     await prometheus.shows(f"count({EVENTS})", {(): 3})
     for _ in range(30):
         for name in ("a", "b", "c"):
-            named(world, name).stop()
+            named(world, name).edit()
             world.advance(0.1)
     await prometheus.shows(EVENTS, {("a",): 30, ("b",): 30, ("c",): 30}, "pipeline")
 

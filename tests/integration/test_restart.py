@@ -22,8 +22,14 @@ pytestmark = pytest.mark.integration
 
 EVENTS = 'hosted_pipeline_events_total{pipeline="a"}'
 TRANSITIONS = 'hosted_pipeline_status_transitions_total{pipeline="a"} > 0'
-RESETS = 'max(resets({__name__=~"hosted_pipeline_.+_(total|bucket|count|sum)"}[5m]))'
-NEW_BEGINNINGS = 'max(changes({__name__=~"hosted_pipeline_.+_created", pipeline="a"}[5m]))'
+# Functions over a range drop the name, and without it series of several families would be the same: it is kept as a label.
+COUNTERS = (
+    'label_replace({__name__=~"hosted_pipeline_.+_(total|bucket|count|sum)"}, "family", "$1", "__name__", "(.+)")'
+)
+RESETS = f"sum by (family) (resets({COUNTERS}[5m:1s])) > 0"
+RESTARTS = "changes(process_start_time_seconds[5m:1s])"  # the same look back does see a change over the gap
+CREATED = 'label_replace({__name__=~"hosted_pipeline_.+_created"}, "family", "$1", "__name__", "(.+)")'
+NEW_BEGINNINGS = f"sum by (family) (changes({CREATED}[5m:1s])) > 0"
 PERSISTED = re.compile(r"hosted_pipeline_.+_(?:total|bucket|count|sum)")
 EVENTS_OF_A = ("hosted_pipeline_events_total", "a", "feldera", "prod")
 ENDINGS = {signal.SIGTERM: 0, signal.SIGKILL: -signal.SIGKILL}
@@ -60,8 +66,9 @@ async def test_prometheus_sees_no_reset(
         both[entry] += 1
     both["runtime", "Running"] += 1
     assert both == await prometheus.values(TRANSITIONS, "facet", "status")
-    assert {(): 0.0} == await prometheus.values(RESETS)
-    assert {(): 0.0} == await prometheus.values(NEW_BEGINNINGS)
+    assert {} == await prometheus.values(RESETS, "family")
+    assert {} == await prometheus.values(NEW_BEGINNINGS, "family")
+    assert {(): 1.0} == await prometheus.values(RESTARTS)
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
