@@ -318,7 +318,9 @@ def read_health(answer: Answer, now_seconds: float) -> Health:
 def _is_old(part: Mapping[str, Any], answer: Answer, now_seconds: float) -> bool:
     """Whether a check is too old to count, by the server's own clock where its answer shows one."""
     checked_ns = _time_ns(part.get("checked_at"))
-    with contextlib.suppress(ValueError):  # without a Date header the exporter's clock has to do
+    with contextlib.suppress(
+        ValueError, OverflowError
+    ):  # without a Date that makes sense the exporter's clock has to do
         now_seconds = email.utils.parsedate_to_datetime(answer.date).timestamp()
     return checked_ns > 0 and now_seconds - checked_ns / 1e9 > STALE_AFTER_SECONDS
 
@@ -339,7 +341,7 @@ def _connector_errors(entry: Mapping[str, Any]) -> int | None:
     stats = details.get("connector_stats") if isinstance(details, dict) else None
     for part in (stats, entry.get("connectors")):
         number = part.get("num_errors") if isinstance(part, dict) else None
-        if isinstance(number, int) and not isinstance(number, bool) and number >= 0:
+        if isinstance(number, int) and not isinstance(number, bool) and 0 <= number < 2**63:
             return number
     return None
 

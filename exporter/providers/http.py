@@ -128,7 +128,7 @@ class HttpClient:
             async with self._open().get(
                 url, params=params, headers=self._headers(), proxy=self._connection.proxy, allow_redirects=False
             ) as response:
-                body = await _read(response, url)
+                body, whole = await _read(response)
         except ProviderError:
             raise
         except TimeoutError as error:
@@ -139,13 +139,15 @@ class HttpClient:
             self._on_answer(failure.code)
             raise failure from error
         self._on_answer(str(response.status) if 100 <= response.status <= 599 else "other")
-        content_type = response.content_type if "Content-Type" in response.headers else ""
-        if response.status == 200 or response.status in also:
-            return Answer(url, response.status, content_type, response.headers.get("Date", ""), body)
-        failed = _status_error(url, response, body)
-        if failed.retry_after_seconds is not None:
+        failed = None if response.status == 200 else _status_error(url, response, body)
+        if failed is not None and failed.retry_after_seconds is not None:
             self.budget.hold(failed.retry_after_seconds)
-        raise failed
+        if failed is not None and response.status not in also:
+            raise failed
+        if not whole:
+            raise MalformedError(url, f"the answer is longer than {MAX_ANSWER_BYTES} bytes")
+        content_type = response.content_type if "Content-Type" in response.headers else ""
+        return Answer(url, response.status, content_type, response.headers.get("Date", ""), body)
 
     def _headers(self) -> dict[str, str]:
         headers = dict(self._connection.headers)
@@ -170,24 +172,29 @@ class HttpClient:
 def decode_json(answer: Answer, type_: type | None = None) -> Any:
     """Decode an answer's JSON, whatever its content type says, but for HTML. Raises MalformedError."""
     if "html" in answer.content_type:
-        message = "answered with a page for people (text/html): the url is not that of the API"
-        raise MalformedError(answer.url, message)
+        message = "with a page for people (text/html): the url is not that of the API"
+        raise MalformedError(answer.url, f"{_answered(answer)} {message}")
     try:
         return msgspec.json.decode(answer.body) if type_ is None else msgspec.json.decode(answer.body, type=type_)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedError(
-            answer.url, f"answered with something else than expected: {error}; {_excerpt(answer.body)}"
+            answer.url, f"{_answered(answer)} with something else than expected: {error}; {_excerpt(answer.body)}"
         ) from error
 
 
-async def _read(response: aiohttp.ClientResponse, url: str) -> bytes:
+def _answered(answer: Answer) -> str:
+    return "answered" if answer.status == 200 else f"answered {answer.status}"
+
+
+async def _read(response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
+    """Return the body and whether it is whole; one that is too long is read no further."""
     parts, size = [], 0
     async for part in response.content.iter_any():
         size += len(part)
         if size > MAX_ANSWER_BYTES:
-            raise MalformedError(url, f"the answer is longer than {MAX_ANSWER_BYTES} bytes")
+            return b"", False
         parts.append(part)
-    return b"".join(parts)
+    return b"".join(parts), True
 
 
 def _may_pass(error: ProviderError) -> bool:
@@ -198,18 +205,21 @@ def _may_pass(error: ProviderError) -> bool:
 
 def _unreachable(url: str, error: Exception) -> UnreachableError:
     if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError):
-        return UnreachableError(url, f"TLS failed: {error}", code="tls", again=False)
+        return UnreachableError(url, _one_line(f"TLS failed: {error}"), code="tls", again=False)
     refused = isinstance(error, aiohttp.ClientConnectorError | ValueError)
-    return UnreachableError(url, f"{type(error).__name__}: {error}", again=not refused)
+    # The text of a ClientResponseError has the proxy's address with its password.
+    what = f"{error.status}, {error.message}" if isinstance(error, aiohttp.ClientResponseError) else str(error)
+    return UnreachableError(url, _one_line(f"{type(error).__name__}: {what}"), again=not refused)
 
 
 def _status_error(url: str, response: aiohttp.ClientResponse, body: bytes) -> StatusError:
     status = response.status
-    problem = f"answered {status} {response.reason or ''}".rstrip()
+    problem = f"answered {status} {_one_line(response.reason or '')}".rstrip()
     error_code, message = _envelope(body)
     problem += f": {message}" if message else f", {_excerpt(body)}"
     if "Location" in response.headers:
-        problem += f"; redirects are not followed: set url to where {response.headers['Location']!r} is"
+        place = response.headers["Location"][:_EXCERPT_CHARACTERS]
+        problem += f"; redirects are not followed: set url to where {place!r} is"
     kind = {401: UnauthorizedError, 403: UnauthorizedError, 404: NotFoundError}.get(status, StatusError)
     after = _retry_after(response.headers.get("Retry-After"))
     return kind(url, problem, status=status, error_code=error_code, retry_after_seconds=after)
@@ -224,8 +234,13 @@ def _envelope(body: bytes) -> tuple[str, str]:
     if not isinstance(found, dict):
         return "", ""
     code, message = found.get("error_code"), found.get("message")
-    text = message[:_EXCERPT_CHARACTERS] if isinstance(message, str) else ""
-    return (code, f"{text} ({code[:64]})") if isinstance(code, str) else ("", text)
+    text = _one_line(message) if isinstance(message, str) else ""
+    return (code, f"{text} ({_one_line(code[:64])})") if isinstance(code, str) else ("", text)
+
+
+def _one_line(text: str) -> str:
+    """Return the beginning of what the other side said, without what could begin a line of its own or colour it."""
+    return "".join(one if one.isprintable() else " " for one in text[:_EXCERPT_CHARACTERS])
 
 
 def _retry_after(value: str | None) -> float | None:
