@@ -39,7 +39,8 @@ def of_every_kind(world: World) -> None:
     for pipeline in started[:-1]:
         pipeline.start(paused=pipeline.name == "paused")
     world.advance(20)
-    _, _, crashed, stopped, flapped, starting = started
+    running, _, crashed, stopped, flapped, starting = started
+    running.change_details(num_errors=7)
     crashed.crash()
     stopped.stop()
     flapped.flap(3)

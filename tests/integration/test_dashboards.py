@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import shutil
@@ -13,10 +12,14 @@ import pytest
 import yaml
 
 from tests.integration.programs import output_of
+from tests.integration.stories import of_every_kind
+from tests.integration.waiting import until_equal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from exporter.simulator.world import World
+    from tests.integration.exporter import Exporter
     from tests.integration.prometheus import Prometheus
     from tests.integration.servers import Servers
 
@@ -80,12 +83,19 @@ def test_every_alert_is_tried() -> None:
     assert names == set(re.findall(r"^\| `(\w+)` \|", runbook, re.MULTILINE))
 
 
-async def test_dashboard_queries(prometheus: Prometheus) -> None:
-    """Every query of the dashboard is one that both versions of Prometheus understand."""
+async def test_dashboard_shows_data(prometheus: Prometheus, exporter: Exporter, world: World) -> None:
+    """Every query of the dashboard gives something where there is something to see, in both versions of Prometheus."""
     queries = list(panel_queries())
     assert queries
     assert not [query for query in queries if "$" in query]
-    await asyncio.gather(*(prometheus.values(query) for query in queries))
+    await exporter.start()
+    await prometheus.shows("count(hosted_pipeline_up)", {(): 3})
+    of_every_kind(world)
+
+    async def without_data() -> list[str]:
+        return [query for query in queries if not (await prometheus.api("query", query=query))["result"]]
+
+    await until_equal("queries without data", [], without_data)
 
 
 def test_dashboard_panels() -> None:
