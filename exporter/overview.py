@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from exporter.app import Exporter
     from exporter.polling.poller import Poller
     from exporter.polling.tracked import Tracked
-    from exporter.status.model import PipelineNow
+    from exporter.status.model import Component, PipelineNow
 
 NS = 1_000_000_000
 TRANSITIONS = 30
@@ -78,9 +78,14 @@ def _source(exporter: Exporter, poller: Poller) -> SourceOverview:
         next_poll_seconds=exporter.scheduler.next_poll_seconds(name),
         budget_remaining=poller.budget.available(),
         polls_missed=exporter.scheduler.missed(name),
-        components=[ComponentOverview(part.name, part.healthy, part.message) for part in series.components],
+        components=[_component(part) for part in series.components],
         states=dict(states),
     )
+
+
+def _component(part: Component) -> ComponentOverview:
+    """Return a part of the vendor's service; what it says of itself is of interest only when it is not well."""
+    return ComponentOverview(part.name, part.healthy, "" if part.healthy else part.message)
 
 
 def _pipeline(row: _Row) -> PipelineOverview:
