@@ -15,7 +15,7 @@ from exporter.overview import overview
 from exporter.polling.scheduler import Scheduler
 from exporter.providers.budget import Budgets
 from exporter.providers.registry import provider_names
-from exporter.sources import make_poller, make_provider
+from exporter.sources import make_poller, make_provider, share
 from exporter.status.exposition import Exposition
 from exporter.telemetry import Telemetry
 from exporter.web import ReloadError, WebServer
@@ -96,9 +96,11 @@ class Exporter:
         await self.journal.close()
 
     async def _add_sources(self, sources: Iterable[Source], *, zeros: bool) -> None:
+        budgets = share(self._budgets, self.config.sources)
         for source in sources:
-            provider = make_provider(source, self._budgets, self._count_request(source.name), self._clock)
-            poller = make_poller(source, provider, self._budgets, self.journal, self._clock, zeros=zeros)
+            budget = budgets[source.name]
+            provider = make_provider(source, budget, self._count_request(source.name), self._clock)
+            poller = make_poller(source, provider, budget, self.journal, self._clock, zeros=zeros)
             await poller.restore()
             self.pollers[source.name] = poller
             self.telemetry.add_source(source.name, poller.budget.available)

@@ -20,13 +20,14 @@ from exporter.providers.budget import Budgets
 from exporter.providers.errors import ProviderError
 from exporter.providers.registry import provider_names
 from exporter.simulator import SimulatorOptions, run_simulator
-from exporter.sources import make_provider
+from exporter.sources import make_provider, share
 from exporter.web import ReloadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from exporter.config import Config, Source
+    from exporter.providers.budget import Budget
 
 _log = logging.getLogger(__name__)
 
@@ -91,7 +92,9 @@ def _demo_configuration(folder: Path, listen: str, url: str) -> Path:
     path = folder / "demo.yaml"
     source = {"name": "demo", "provider": "feldera", "url": url, "interval": "2s", "budget": "50/s"}
     path.write_text(
-        yaml.safe_dump({"listen": listen, "data_dir": str(folder / "data"), "log": {"level": "warning"}, "sources": [source]})
+        yaml.safe_dump(
+            {"listen": listen, "data_dir": str(folder / "data"), "log": {"level": "warning"}, "sources": [source]}
+        )
     )
     return path
 
@@ -114,13 +117,13 @@ class Checked(NamedTuple):
 
 async def check_online(config: Config) -> dict[str, Checked]:
     """Ask every source at the same time whether it answers and takes its credentials; by its name."""
-    budgets = Budgets()
-    results = await asyncio.gather(*(_check(source, budgets) for source in config.sources))
+    budgets = share(Budgets(), config.sources)
+    results = await asyncio.gather(*(_check(source, budgets[source.name]) for source in config.sources))
     return dict(zip((source.name for source in config.sources), results, strict=True))
 
 
-async def _check(source: Source, budgets: Budgets) -> Checked:
-    provider = make_provider(source, budgets, lambda _code: None, time.time)
+async def _check(source: Source, budget: Budget) -> Checked:
+    provider = make_provider(source, budget, lambda _code: None, time.time)
     alive = True
     try:
         try:

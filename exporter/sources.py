@@ -18,16 +18,16 @@ from exporter.status.series import Context
 from exporter.status.words import Words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from exporter.config import Source
     from exporter.journal import Journal
     from exporter.providers.base import Provider
-    from exporter.providers.budget import Budgets
+    from exporter.providers.budget import Account, Budget, Budgets
 
 
 def make_provider(
-    source: Source, budgets: Budgets, on_answer: Callable[[str], None], clock: Callable[[], float]
+    source: Source, budget: Budget, on_answer: Callable[[str], None], clock: Callable[[], float]
 ) -> Provider:
     """Make the provider of a source, with the client and the budget of its account."""
     client = HttpClient(
@@ -39,14 +39,14 @@ def make_provider(
             proxy=source.proxy,
             ssl_context=ssl_context(source.tls) if source.url.startswith("https:") else None,
         ),
-        budgets.share(source.url, _account(source), source.budget),
+        budget,
         on_answer,
     )
     return factory(source.provider)(client, {"tenant": source.tenant}, clock)
 
 
 def make_poller(
-    source: Source, provider: Provider, budgets: Budgets, journal: Journal, clock: Callable[[], float], *, zeros: bool
+    source: Source, provider: Provider, budget: Budget, journal: Journal, clock: Callable[[], float], *, zeros: bool
 ) -> Poller:
     """Make the poller of a source. It does no I/O before `restore`."""
     context = Context(source.provider, source.name, provider.vocabulary, Words(provider.vocabulary.facets), zeros=zeros)
@@ -54,7 +54,7 @@ def make_poller(
     return Poller(
         Settings(source.name, source.interval, source.sweep, source.selects),
         provider,
-        budgets.share(source.url, _account(source), source.budget),
+        budget,
         TrackedSource(context, _target(source), journal, series),
         clock,
     )
@@ -79,11 +79,20 @@ def _token(source: Source) -> Callable[[], str | None]:
     return token
 
 
-def _account(source: Source) -> str:
-    """Name the key whose requests count together, without naming the key."""
-    place = str(source.api_key_file) if source.api_key_file is not None else None
-    key = source.api_key.get_secret_value() if source.api_key is not None else ""
-    return place or hashlib.sha256(key.encode()).hexdigest()
+def share(budgets: Budgets, sources: Sequence[Source]) -> dict[str, Budget]:
+    """Return the budget of each source by its name, with the rates as they are configured."""
+    accounts = {source.name: _account(source) for source in sources}
+    budgets.set_rates((accounts[source.name], source.budget) for source in sources)
+    return {name: budgets.of(account) for name, account in accounts.items()}
+
+
+def _account(source: Source) -> Account:
+    """Return whose requests count together. A key that cannot be read now is told apart by its file."""
+    try:
+        key = source.secret.get() if source.secret is not None else ""
+    except SecretError:
+        key = str(source.api_key_file)
+    return source.url, hashlib.sha256(key.encode()).hexdigest()
 
 
 def _target(source: Source) -> str:

@@ -100,9 +100,12 @@ class Poller:
             self.polled = True
         first_list = self.source.known_target != self.source.target
         elapsed = at_seconds - self.source.listed_seconds if self.source.listed_seconds else 0.0
+        was_up = self.source.series.up
         fresh = await self._take_list(listing, at_seconds, first_list=first_list)
-        await self._read(self._due(fresh), Priority.EVENTS, deadline)
-        await self._read(self._sweep_due(elapsed, first_list=first_list), Priority.SWEEP, deadline)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._ask_health(describe=not was_up))
+            await self._read(self._due(fresh), Priority.EVENTS, deadline)
+            await self._read(self._sweep_due(elapsed, first_list=first_list), Priority.SWEEP, deadline)
         return self._outcome()
 
     def _down(self, error: ProviderError) -> None:
@@ -136,10 +139,10 @@ class Poller:
             else:
                 source.vanish(pipeline_id, at_seconds)
                 self._recheck.pop(pipeline_id, None)
-        source.listed_seconds = at_seconds
+        # A clock that was set back must not take away time that has been shown.
+        source.listed_seconds = max(source.listed_seconds, at_seconds)
         if not source.series.up and self.last_error is not None:
             _log.info("source %s is up again", self.settings.name)
-        await self._ask_health()
         source.series.last_success_seconds = at_seconds
         source.series.up = True
         await source.commit(changed)
@@ -161,9 +164,9 @@ class Poller:
         tracked.up = tracked.failures == 0
         return differs
 
-    async def _ask_health(self) -> None:
+    async def _ask_health(self, *, describe: bool) -> None:
         """Ask for the health of the vendor's service, and after a start or an outage for its version."""
-        if not self.source.series.up:
+        if describe:
             with contextlib.suppress(ProviderError):  # only for people, and counted as a request
                 self.description = await self.provider.describe()
         try:

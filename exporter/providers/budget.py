@@ -11,6 +11,13 @@ import heapq
 import itertools
 import time
 from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Account = tuple[str, str]
+"""URL and key, by which a vendor tells its users apart."""
 
 
 class Priority(IntEnum):
@@ -25,14 +32,18 @@ class Budget:
     """The requests of one vendor's account. Belongs to one event loop; sources may share it."""
 
     def __init__(self, per_second: float) -> None:
-        self.per_second = per_second
-        self.burst = max(1.0, per_second)
+        self.set_rate(per_second)
         self._tokens = self.burst
         self._at = time.monotonic()
         self._held_until = 0.0
         self._waiting: list[tuple[Priority, int, asyncio.Future[None]]] = []
         self._order = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
+
+    def set_rate(self, per_second: float) -> None:
+        """Set how many requests are let through, from now on."""
+        self.per_second = per_second
+        self.burst = max(1.0, per_second)
 
     def available(self) -> float:
         """Return the requests that could be made at this moment. Changes nothing: other threads may ask."""
@@ -89,17 +100,22 @@ class Budget:
 
 
 class Budgets:
-    """The budgets of all sources: those with the same key and URL share one, the smallest of theirs."""
+    """The budgets of all accounts: sources with the same key and URL share one."""
 
     def __init__(self) -> None:
-        self._budgets: dict[tuple[str, str], Budget] = {}
+        self._budgets: dict[Account, Budget] = {}
 
-    def share(self, url: str, key: str, per_second: float) -> Budget:
-        """Return the budget of an account, making it when it is the first to ask."""
-        budget = self._budgets.get((url, key))
-        if budget is None or per_second < budget.per_second:
-            fresh = Budget(per_second)
-            if budget is None:
-                self._budgets[url, key] = budget = fresh
-            budget.per_second, budget.burst = fresh.per_second, fresh.burst
-        return budget
+    def of(self, account: Account) -> Budget:
+        """Return the budget of an account. Raises KeyError for one that has no rate."""
+        return self._budgets[account]
+
+    def set_rates(self, rates: Iterable[tuple[Account, float]]) -> None:
+        """Set the requests per second of accounts; of several rates for one account the smallest counts."""
+        smallest: dict[Account, float] = {}
+        for account, per_second in rates:
+            smallest[account] = min(per_second, smallest.get(account, per_second))
+        for account, per_second in smallest.items():
+            if account in self._budgets:
+                self._budgets[account].set_rate(per_second)
+            else:
+                self._budgets[account] = Budget(per_second)

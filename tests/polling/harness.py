@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.config import Source
 from exporter.journal import Journal
-from exporter.providers.budget import Budgets
+from exporter.providers.budget import Budget
 from exporter.simulator import World, serve
 from exporter.sources import make_poller, make_provider
 from exporter.status.exposition import Exposition
@@ -49,11 +49,11 @@ class Harness:
     async def start(self) -> None:
         """Start the exporter's part that polls, from what the journal holds."""
         source = _source(self._keys)
-        budgets = Budgets()
+        budget = Budget(source.budget)
         self.journal = Journal(self._folder)
         await self.journal.open()
-        provider = make_provider(source, budgets, lambda code: self.codes.update([code]), self.clock)
-        self.poller = make_poller(source, provider, budgets, self.journal, self.clock, zeros=True)
+        provider = make_provider(source, budget, lambda code: self.codes.update([code]), self.clock)
+        self.poller = make_poller(source, provider, budget, self.journal, self.clock, zeros=True)
         await self.poller.restore()
         self._exposition = Exposition(self.clock)
         self._exposition.set_sources([self.poller.source.series])

@@ -208,13 +208,20 @@ def test_the_wait_is_foretold() -> None:
 def test_sources_of_one_account_share_a_budget() -> None:
     """Sources with the same key and URL have one budget, the smallest of theirs; other keys or URLs have their own."""
     budgets = Budgets()
-    shared = budgets.share("http://a", "key", 10)
-    assert shared is budgets.share("http://a", "key", 2)
-    assert shared is budgets.share("http://a", "key", 5)
-    assert (2, 2.0) == (shared.per_second, shared.burst)
-    others = [budgets.share("http://b", "key", 10), budgets.share("http://a", "other", 10)]
-    assert [10, 10] == [one.per_second for one in others]
-    assert 3 == len({id(one) for one in [shared, *others]})
+    one, other_url, other_key = ("http://a", "key"), ("http://b", "key"), ("http://a", "other")
+    budgets.set_rates([(one, 10), (one, 2), (one, 5), (other_url, 10), (other_key, 10)])
+    assert [2, 10, 10] == [budgets.of(account).per_second for account in (one, other_url, other_key)]
+    assert 3 == len({id(budgets.of(account)) for account in (one, other_url, other_key)})
+
+
+def test_a_new_rate_holds_for_those_who_have_the_budget_already() -> None:
+    """A budget that is configured anew stays the same object, with the new rate."""
+    budgets = Budgets()
+    account = ("http://a", "key")
+    budgets.set_rates([(account, 2)])
+    before = budgets.of(account)
+    budgets.set_rates([(account, 20)])
+    assert (True, 20) == (before is budgets.of(account), before.per_second)
 
 
 def test_a_budget_under_one_a_second_lets_one_through() -> None:
