@@ -2,6 +2,19 @@
 
 from exporter.journal._errors import JournalError, JournalInUseError
 from exporter.journal._journal import Journal
+from exporter.journal._logs import Group, LogBatch, LogCommit, PositionRow, Waiting
 from exporter.journal._status import PipelineRow, SourceRow, StatusBatch
 
-__all__ = ["Journal", "JournalError", "JournalInUseError", "PipelineRow", "SourceRow", "StatusBatch"]
+__all__ = [
+    "Group",
+    "Journal",
+    "JournalError",
+    "JournalInUseError",
+    "LogBatch",
+    "LogCommit",
+    "PipelineRow",
+    "PositionRow",
+    "SourceRow",
+    "StatusBatch",
+    "Waiting",
+]

@@ -19,11 +19,11 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from exporter.journal import _status
+from exporter.journal import _logs, _status
 from exporter.journal._errors import JournalError, JournalInUseError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
     from typing import IO
 
@@ -64,9 +64,41 @@ class Journal:
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
 
-    async def commit(self, batch: _status.StatusBatch) -> None:
-        """Write a batch; returns when it is on the disk. Raises JournalError, then nothing of it was written."""
-        await self._ask(lambda db: _status.write(db, batch), writes=True)
+    async def commit(self, batch: _status.StatusBatch, logs: _logs.LogCommit | None = None) -> list[_logs.Waiting]:
+        """Write a batch, and the events that it made; returns when both are on the disk.
+
+        Raises JournalError, then nothing of it was written.
+        """
+
+        def write(db: sqlite3.Connection) -> list[_logs.Waiting]:
+            _status.write(db, batch)
+            return _logs.write(db, logs) if logs is not None else []
+
+        return await self._ask(write, writes=True)
+
+    async def commit_logs(self, commit: _logs.LogCommit) -> list[_logs.Waiting]:
+        """Write records with the positions that cover them. Raises JournalError, then nothing of it was written."""
+        return await self._ask(lambda db: _logs.write(db, commit), writes=True)
+
+    async def read_positions(self, source: str) -> dict[str, bytes]:
+        """Read how far each stream of a source has been read. Raises JournalError."""
+        return await self._ask(lambda db: _logs.read_positions(db, source), writes=False)
+
+    async def read_waiting(self) -> list[_logs.Waiting]:
+        """Read what waits to be sent, oldest first, without the records. Raises JournalError."""
+        return await self._ask(_logs.read_waiting, writes=False)
+
+    async def read_groups(self, seq: int) -> list[_logs.Group]:
+        """Read the records of a batch, none when it is gone. Raises JournalError."""
+        return await self._ask(lambda db: _logs.read_groups(db, seq), writes=False)
+
+    async def delete_batches(self, seqs: Sequence[int]) -> None:
+        """Delete batches that were accepted or dropped. Raises JournalError."""
+        await self._ask(lambda db: _logs.delete(db, seqs), writes=True)
+
+    async def replace_batch(self, seq: int, batch: _logs.LogBatch) -> None:
+        """Leave less of a batch. Raises JournalError."""
+        await self._ask(lambda db: _logs.replace(db, seq, batch), writes=True)
 
     async def read_source(self, name: str) -> tuple[_status.SourceRow | None, list[_status.PipelineRow]]:
         """Read a source's row and those of its pipelines, without histories. Raises JournalError."""
@@ -174,7 +206,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     try:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
-        db.executescript(_status.SCHEMA)
+        db.executescript(_status.SCHEMA + _logs.SCHEMA)
         _check(db)
         _status.forget_gone(db, time.time() - KEEP_GONE_SECONDS)
     except BaseException:
