@@ -1,0 +1,312 @@
+"""Records on their way out: collected by lane, committed with the positions that cover them, handed to the lanes in order.
+
+    put() ─▶ pending by lane ─▶ flush: one journal transaction ─▶ waiting by lane ─▶ take() ─▶ done()
+      ▲                                                                                  │
+      └── waits while the journal is full, the disk fails, or too much is pending ◀──────┘ space
+
+Invariants: what is pending is not yet covered by a committed position; what waits is in the journal; a lane's batches
+are taken in the order of their numbers, and the next ones only when the last ones are done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+import zlib
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from exporter.journal import Group, JournalError, LogBatch, LogCommit, PositionRow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from exporter.journal import Journal, Waiting
+
+RESERVE: Final = 0.05
+"""Part of the journal's limit by which status events may exceed it."""
+
+CACHE_BYTES: Final = 32 * 1024 * 1024
+"""Committed records that are kept in memory, so that they need not be read again to be sent."""
+
+FRAMING_BYTES: Final = 8
+"""At most so many bytes come to a record in a request; its resource counts once a group."""
+
+_RETRY_SECONDS = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much may be pending, waiting and in one request."""
+
+    journal_bytes: int
+    drop_oldest: bool
+    max_records: int
+    max_bytes: int
+    max_delay_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Encoded records of one stream, in order, with what covers them."""
+
+    key: tuple[str, str]
+    """Source and pipeline: what has to stay in order."""
+    source: str
+    stream: str
+    resource: bytes
+    records: Sequence[bytes]
+    position: bytes
+    read_seconds: float
+
+
+@dataclass(slots=True)
+class _Lane:
+    """One lane. `cached` holds the groups of committed batches, as far as they fit."""
+
+    pending: list[Batch] = field(default_factory=list)
+    waiting: deque[Waiting] = field(default_factory=deque)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Outbox:
+    """All records between reading and acceptance. Belongs to one event loop."""
+
+    def __init__(self, journal: Journal, limits: Limits, lanes: int, dropped: Callable[[int], None]) -> None:
+        self._journal = journal
+        self._limits = limits
+        self._dropped = dropped
+        self._lanes = [_Lane() for _ in range(lanes)]
+        self._cached: dict[int, Sequence[Group]] = {}
+        self._cached_bytes = 0
+        self._taken: set[int] = set()
+        self._pending_bytes = 0
+        self._wake = asyncio.Event()
+        self._space = asyncio.Condition()
+        self._flushing = asyncio.Lock()
+        self.waiting_bytes = 0
+        self.waiting_records = 0
+        self.full = False
+        """Whether reading is paused because the journal is full or cannot be written."""
+
+    @property
+    def lanes(self) -> int:
+        """How many lanes there are: as configured, or as many as the journal's records were committed for."""
+        return len(self._lanes)
+
+    def lane_of(self, key: tuple[str, str]) -> int:
+        """Return the lane of a pipeline, the same over restarts."""
+        return zlib.crc32("\0".join(key).encode()) % len(self._lanes)
+
+    @property
+    def oldest_seconds(self) -> float | None:
+        """When the oldest record that waits was read."""
+        return min((lane.waiting[0].read_seconds for lane in self._lanes if lane.waiting), default=None)
+
+    async def open(self) -> None:
+        """Take up what waits in the journal. Raises JournalError."""
+        waiting = await self._journal.read_waiting()
+        needed = max((one.lane + 1 for one in waiting), default=0)
+        if needed > len(self._lanes):
+            _log.warning("the journal holds records for %d lanes: so many are used until the next start", needed)
+            self._lanes += [_Lane() for _ in range(needed - len(self._lanes))]
+        self._add(waiting)
+
+    async def put(self, batch: Batch) -> None:
+        """Take in records and the position that covers them; waits while there is no room for them."""
+        size = sum(map(len, batch.records))
+        async with self._space:
+            await self._space.wait_for(self._has_room)
+        self._pending_bytes += size
+        lane = self._lanes[self.lane_of(batch.key)]
+        lane.pending.append(batch)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Commit what is pending, again and again, until cancelled; then once more."""
+        try:
+            while True:
+                await self._wake.wait()
+                if self._pending_bytes < self._limits.max_bytes:
+                    await asyncio.sleep(self._limits.max_delay_seconds)
+                await self._flush_until_written()
+        finally:
+            with contextlib.suppress(JournalError):
+                await self.flush()
+
+    async def _flush_until_written(self) -> None:
+        while True:
+            try:
+                await self.flush()
+            except JournalError as error:
+                if not self.full:
+                    _log.error("%s; reading logs pauses until it can", error)  # noqa: TRY400  (no trace)
+                self.full = True
+                await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                return
+
+    async def flush(self) -> None:
+        """Commit what is pending in one transaction. Raises JournalError, then it is still pending."""
+        async with self._flushing:
+            taken = [lane.pending for lane in self._lanes]
+            if not any(taken):
+                self._wake.clear()
+                return
+            for lane in self._lanes:
+                lane.pending = []
+            self._wake.clear()
+            size = sum(len(record) for pending in taken for batch in pending for record in batch.records)
+            try:
+                await self._drop_oldest(size)
+                batches = [one for number, pending in enumerate(taken) for one in self._batches(number, pending)]
+                positions = {(one.source, one.stream): one.position for pending in taken for one in pending}
+                rows = [PositionRow(*stream, position) for stream, position in positions.items()]
+                waiting = await self._journal.commit_logs(LogCommit(rows, batches))
+            except BaseException:
+                for lane, pending in zip(self._lanes, taken, strict=True):
+                    lane.pending[:0] = pending
+                self._wake.set()
+                raise
+            self._pending_bytes -= size
+            self._add(waiting, batches)
+            await self._tell_space()
+
+    def events(
+        self, key: tuple[str, str], resource: bytes, records: Sequence[bytes], at_seconds: float
+    ) -> list[LogBatch]:
+        """Make the batches of status events, to be committed with the counts that they tell of; then `committed()`."""
+        lane = self.lane_of(key)
+        return [self._batch(lane, [Group("\0".join(key), resource, list(records))], at_seconds, events=True)]
+
+    def committed(self, waiting: Sequence[Waiting], batches: Sequence[LogBatch]) -> None:
+        """Take in batches that were committed elsewhere."""
+        self._add(waiting, batches)
+
+    async def make_room_for_events(self, size: int) -> None:
+        """Drop the oldest events when those would exceed the reserve. Raises JournalError."""
+        allowed = self._limits.journal_bytes * (1 + RESERVE)
+        await self._drop(lambda one: one.events, self.waiting_bytes + size - allowed)
+
+    async def take(self, lane: int) -> list[Waiting]:
+        """Wait for batches of a lane and return as many of the oldest as fit one request. They stay until `done`."""
+        queue = self._lanes[lane]
+        while not queue.waiting:
+            queue.arrived.clear()
+            await queue.arrived.wait()
+        taken: list[Waiting] = []
+        records = size = 0
+        for one in queue.waiting:
+            records, size = records + one.count, size + one.bytes
+            if taken and (records > self._limits.max_records or size > self._limits.max_bytes):
+                break
+            taken.append(one)
+        self._taken.update(one.seq for one in taken)
+        return taken
+
+    async def groups(self, taken: Iterable[Waiting]) -> list[Group]:
+        """Return the records of batches, from the journal where they are not in memory. Raises JournalError."""
+        groups: list[Group] = []
+        for one in taken:
+            cached = self._cached.get(one.seq)
+            groups += await self._journal.read_groups(one.seq) if cached is None else cached
+        return groups
+
+    async def done(self, lane: int, taken: Sequence[Waiting]) -> None:
+        """Delete batches that were accepted or put aside. Raises JournalError, then they are still there."""
+        await self._journal.delete_batches([one.seq for one in taken])
+        gone = {one.seq for one in taken}
+        self._remove(self._lanes[lane], gone)
+        self._taken -= gone
+        await self._tell_space()
+
+    def _has_room(self) -> bool:
+        """Whether more may be read: memory for what is pending, and the journal for what waits."""
+        if self._pending_bytes >= 2 * self._limits.max_bytes:
+            return False
+        room = self._limits.drop_oldest or self.waiting_bytes + self._pending_bytes < self._limits.journal_bytes
+        if room == self.full:
+            self.full = not room
+            _log.log(
+                logging.INFO if room else logging.WARNING,
+                "the journal %s" if room else "the journal is full (%s): reading logs pauses",
+                "has room again: reading logs goes on" if room else f"{self.waiting_bytes} bytes wait to be sent",
+            )
+        return room
+
+    async def _tell_space(self) -> None:
+        async with self._space:
+            self._space.notify_all()
+
+    def _batches(self, lane: int, pending: Sequence[Batch]) -> list[LogBatch]:
+        """Put pending records together into batches that each fit one request."""
+        result: list[LogBatch] = []
+        groups: list[Group] = []
+        count = size = 0
+        oldest = 0.0
+        for one in pending:
+            records: list[bytes] = []
+            for record in one.records:
+                more = len(record) + FRAMING_BYTES + (0 if records else len(one.resource) + 2 * FRAMING_BYTES)
+                if count and (count >= self._limits.max_records or size + more > self._limits.max_bytes):
+                    if records:
+                        groups.append(Group("\0".join(one.key), one.resource, records))
+                    result.append(self._batch(lane, groups, oldest or one.read_seconds))
+                    groups, records, count, size, oldest = [], [], 0, 0, 0.0
+                records.append(record)
+                count, size, oldest = count + 1, size + more, oldest or one.read_seconds
+            if records:
+                groups.append(Group("\0".join(one.key), one.resource, records))
+        if groups:
+            result.append(self._batch(lane, groups, oldest))
+        return result
+
+    def _batch(self, lane: int, groups: Sequence[Group], read_seconds: float, *, events: bool = False) -> LogBatch:
+        count = sum(len(group.records) for group in groups)
+        size = sum(len(group.resource) + sum(map(len, group.records)) for group in groups) + count * FRAMING_BYTES
+        return LogBatch(lane, events, count, size, read_seconds or time.time(), groups)
+
+    def _add(self, waiting: Sequence[Waiting], batches: Sequence[LogBatch] = ()) -> None:
+        for one in waiting:
+            lane = self._lanes[one.lane]
+            lane.waiting.append(one)
+            lane.arrived.set()
+            self.waiting_bytes += one.bytes
+            self.waiting_records += one.count
+        for one, batch in zip(waiting, batches, strict=False):
+            if self._cached_bytes + one.bytes <= CACHE_BYTES:
+                self._cached[one.seq] = batch.groups
+                self._cached_bytes += one.bytes
+
+    def _remove(self, lane: _Lane, gone: set[int]) -> None:
+        for one in [one for one in lane.waiting if one.seq in gone]:
+            lane.waiting.remove(one)
+            self.waiting_bytes -= one.bytes
+            self.waiting_records -= one.count
+            if self._cached.pop(one.seq, None) is not None:
+                self._cached_bytes -= one.bytes
+
+    async def _drop_oldest(self, size: int) -> None:
+        """With `drop_oldest`, make room for what is to be committed."""
+        if self._limits.drop_oldest:
+            await self._drop(lambda one: not one.events, self.waiting_bytes + size - self._limits.journal_bytes)
+
+    async def _drop(self, may_go: Callable[[Waiting], bool], excess: float) -> None:
+        gone: list[Waiting] = []
+        for one in sorted((one for lane in self._lanes for one in lane.waiting), key=lambda one: one.seq):
+            if excess <= 0:
+                break
+            if may_go(one) and one.seq not in self._taken:
+                gone.append(one)
+                excess -= one.bytes
+        if not gone:
+            return
+        await self._journal.delete_batches([one.seq for one in gone])
+        for lane in self._lanes:
+            self._remove(lane, {one.seq for one in gone})
+        self._dropped(sum(one.count for one in gone))
