@@ -145,7 +145,7 @@ class Outbox:
                 await self.flush()
             except JournalError as error:
                 if not self.full:
-                    _log.error("%s; reading logs pauses until it can", error)  # noqa: TRY400  (no trace)
+                    _log.error("%s; reading logs pauses until it can", error)
                 self.full = True
                 await asyncio.sleep(_RETRY_SECONDS)
             else:
