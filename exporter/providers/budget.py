@@ -32,7 +32,8 @@ class Budget:
     """The requests of one vendor's account. Belongs to one event loop; sources may share it."""
 
     def __init__(self, per_second: float) -> None:
-        self.set_rate(per_second)
+        self.per_second = per_second
+        self.burst = max(1.0, per_second)
         self._tokens = self.burst
         self._at = time.monotonic()
         self._held_until = 0.0
@@ -41,9 +42,13 @@ class Budget:
         self._timer: asyncio.TimerHandle | None = None
 
     def set_rate(self, per_second: float) -> None:
-        """Set how many requests are let through, from now on."""
+        """Set how many requests are let through, from now on, also for those that wait already."""
+        now = time.monotonic()
+        self._tokens, self._at = self._tokens_at(now), now
         self.per_second = per_second
         self.burst = max(1.0, per_second)
+        if self._waiting:
+            self._serve()
 
     def available(self) -> float:
         """Return the requests that could be made at this moment. Changes nothing: other threads may ask."""

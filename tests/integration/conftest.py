@@ -67,7 +67,7 @@ async def new_exporter(simulator: SimulatorServer, tmp_path: Path) -> AsyncItera
 
     def make(port: int) -> Exporter:
         # Slower than Prometheus scrapes, so that what a single poll shows is seen.
-        source = {"name": "prod", "provider": "feldera", "url": simulator.url, "interval": "2s", "budget": "100/s"}
+        source = {"name": "prod", "provider": "feldera", "url": simulator.url, "interval": "2s", "budget": "1000/s"}
         made.append(Exporter(tmp_path / f"exporter-{len(made)}", port, [source]))
         return made[-1]
 

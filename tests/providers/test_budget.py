@@ -224,6 +224,25 @@ def test_a_new_rate_holds_for_those_who_have_the_budget_already() -> None:
     assert (True, 20) == (before is budgets.of(account), before.per_second)
 
 
+def test_a_new_rate_counts_from_now_on() -> None:
+    """Time that passed under the old rate earns no more than it did; who waits already is let through by the new one."""
+    passed: list[tuple[float, Any]] = []
+
+    async def scenario() -> None:
+        budget = Budget(0.01)
+        await budget.acquire(Priority.LIST)
+        await asyncio.sleep(10)
+        waiting = asyncio.create_task(take(budget, passed, Priority.LIST))
+        await asyncio.sleep(0)
+        budget.set_rate(10)
+        assert 0.1 == pytest.approx(budget.available(), abs=0.01)
+        await waiting
+
+    with virtual_time() as run:
+        run(scenario())
+    assert [1010.09] == pytest.approx([at for at, _ in passed], abs=0.01)
+
+
 def test_a_budget_under_one_a_second_lets_one_through() -> None:
     """The burst is at least one request."""
     assert (1.0, 1.0) == (Budget(0.1).burst, Budget(0.1).available())
