@@ -25,6 +25,8 @@ class Priority(IntEnum):
 
     LIST = 0
     EVENTS = 1
+    REOPEN = 2
+    OPEN = 3
     SWEEP = 4
 
 

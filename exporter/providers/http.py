@@ -27,6 +27,7 @@ from exporter.providers.errors import (
     UnauthorizedError,
     UnreachableError,
 )
+from exporter.providers.streams import ByteStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -91,6 +92,7 @@ class HttpClient:
         self._on_answer = on_answer
         self.budget = budget
         self._session: aiohttp.ClientSession | None = None
+        self._streams: aiohttp.ClientSession | None = None
 
     async def get(
         self,
@@ -117,10 +119,46 @@ class HttpClient:
             delay *= 2
         raise AssertionError  # the last attempt returns or raises
 
+    async def stream(self, path: str, params: Mapping[str, str] | None = None, *, priority: Priority) -> ByteStream:
+        """Open a path whose answer goes on without end. Raises a ProviderError when it does not begin with status 200.
+
+        Only the beginning has a time limit. `Retry-After` is in the error and holds nothing but this stream: the
+        vendor sends it when one pipeline's runner cannot be reached.
+        """
+        await self.budget.acquire(priority)
+        url = self._connection.url + path
+        if self._streams is None:
+            self._streams = self._session_of(aiohttp.ClientTimeout(total=None), limit=0)
+        try:
+            async with asyncio.timeout(self._connection.timeout_seconds):
+                response = await self._streams.get(
+                    url, params=params, headers=self._headers(), proxy=self._connection.proxy, allow_redirects=False
+                )
+                if response.status == 200:
+                    self._on_answer("200")
+                    return ByteStream(response)
+                async with response:
+                    body, _ = await _read(response)
+        except ProviderError:
+            raise
+        except TimeoutError as error:
+            self._on_answer("timeout")
+            raise TimedOutError(url, f"no answer within {self._connection.timeout_seconds:g} s") from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            failure = _unreachable(url, error)
+            self._on_answer(failure.code)
+            raise failure from error
+        self._on_answer(str(response.status))
+        failed = _status_error(url, response, body)
+        if failed.status == 429 and failed.retry_after_seconds is not None:
+            self.budget.hold(failed.retry_after_seconds)
+        raise failed
+
     async def close(self) -> None:
-        """Close the pooled connections."""
-        if self._session is not None:
-            await self._session.close()
+        """Close the pooled connections and the streams."""
+        for session in (self._session, self._streams):
+            if session is not None:
+                await session.close()
 
     async def _get(self, path: str, params: Mapping[str, str] | None, also: Collection[int]) -> Answer:
         url = self._connection.url + path
@@ -158,15 +196,18 @@ class HttpClient:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=8, keepalive_timeout=KEEP_ALIVE_SECONDS, ssl=self._connection.ssl_context or True
-                ),
-                timeout=aiohttp.ClientTimeout(total=self._connection.timeout_seconds),
-                request_class=GetOnlyRequest,
-                cookie_jar=aiohttp.DummyCookieJar(),
-            )
+            self._session = self._session_of(aiohttp.ClientTimeout(total=self._connection.timeout_seconds), limit=8)
         return self._session
+
+    def _session_of(self, timeout: aiohttp.ClientTimeout, *, limit: int) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=limit, keepalive_timeout=KEEP_ALIVE_SECONDS, ssl=self._connection.ssl_context or True
+            ),
+            timeout=timeout,
+            request_class=GetOnlyRequest,
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
 
 
 def decode_json(answer: Answer, type_: type | None = None) -> Any:

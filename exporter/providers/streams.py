@@ -1,0 +1,55 @@
+"""A log stream as it comes from the vendor: bytes for as long as the connection lasts, then the way in which it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING, Final, Literal
+
+import aiohttp
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+End = Literal["end", "cut"]
+
+# A stream may be quiet for hours, so that only the network can tell a dead peer: after 60 s of silence it is asked
+# every 15 s, and given up when it has not answered four times.
+_KEEP_ALIVE: Final = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
+
+
+class ByteStream:
+    """One open answer whose end is not known. Close it, or the server goes on holding its side."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        self.headers: Mapping[str, str] = response.headers
+        self.end: End | None = None
+        _watch_peer(response)
+
+    async def read(self) -> bytes:
+        """Return the next bytes as soon as there are any; b"" at the end, and then `end` says which one."""
+        try:
+            data = await self._response.content.readany()
+        except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError):
+            self.end = "cut"
+            return b""
+        if not data:
+            self.end = "end"
+        return data
+
+    async def close(self) -> None:
+        """Close the connection."""
+        self._response.close()
+
+
+def _watch_peer(response: aiohttp.ClientResponse) -> None:
+    connection = response.connection
+    transport = connection.transport if connection is not None else None
+    sock = transport.get_extra_info("socket") if transport is not None else None
+    if sock is None:
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEP_ALIVE:
+        if hasattr(socket, name):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
