@@ -65,7 +65,31 @@ class Telemetry:
             "api_budget_remaining", "Requests that the source could make at this moment.", "source"
         )
         self.journal_bytes = self._gauge("journal_bytes", "Size of the journal on the disk.")
-        self.journal_limit_bytes = self._gauge("journal_limit_bytes", "The configured limit of the journal.")
+        self.journal_limit_bytes = self._gauge("journal_limit_bytes", "The configured limit of the journal's records.")
+        self.journal_records = self._gauge("journal_records", "Log records and events that wait to be sent.")
+        self.journal_oldest = self._gauge(
+            "journal_oldest_timestamp_seconds", "When the oldest record that waits was read; 0 when none waits."
+        )
+        self.otlp_records = self._counter("otlp_records", "Log records and events, by what became of them.", "outcome")
+        self.otlp_requests = self._counter(
+            "otlp_requests",
+            "Requests to the OTLP destination, by HTTP status, gRPC name, or timeout, connect, tls.",
+            "code",
+        )
+        self.otlp_send_duration = Histogram(
+            "pipeline_exporter_otlp_send_duration_seconds",
+            "How long requests to the OTLP destination took.",
+            buckets=BUCKETS,
+            registry=self.registry,
+        )
+        self.log_latency = Histogram(
+            "pipeline_exporter_log_latency_seconds",
+            "Time from reading a record to its acceptance by the OTLP destination.",
+            buckets=BUCKETS,
+            registry=self.registry,
+        )
+        for outcome in ("sent", "rejected", "dead_lettered", "dropped"):
+            self.otlp_records.labels(outcome)
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(f"pipeline_exporter_{name}", text, labels, registry=self.registry)
@@ -85,6 +109,19 @@ class Telemetry:
         """Take away the series of a source that is no longer configured."""
         for metric in (self.polls, self.polls_missed, self.poll_duration, self.api_requests, self.api_budget_remaining):
             metric.remove_by_labels({"source": source})
+
+    def records(self, outcome: str, count: int) -> None:
+        """Count records that were `sent`, `rejected`, `dead_lettered` or `dropped`."""
+        self.otlp_records.labels(outcome).inc(count)
+
+    def request(self, code: str, seconds: float) -> None:
+        """Count a request to the OTLP destination by the answer's code, and how long it took."""
+        self.otlp_requests.labels(code).inc()
+        self.otlp_send_duration.observe(seconds)
+
+    def latency(self, seconds: float) -> None:
+        """Count the time from reading to acceptance."""
+        self.log_latency.observe(seconds)
 
     def expose(self, *, openmetrics: bool) -> bytes:
         """Return the metrics as text; OpenMetrics with its end mark."""
