@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import time
-import zlib
 from typing import TYPE_CHECKING
 
 from exporter.config import ConfigError, load, parse_address
@@ -17,6 +16,7 @@ from exporter.providers.budget import Budgets
 from exporter.providers.registry import provider_names
 from exporter.sources import make_poller, make_provider, share
 from exporter.status.exposition import Exposition
+from exporter.status.gzipped import Group, GzipCache
 from exporter.telemetry import Telemetry
 from exporter.web import ReloadError, WebServer
 
@@ -58,6 +58,8 @@ class Exporter:
         self.reload_seconds = clock()
         self._clock = clock
         self._budgets = Budgets()
+        self._gzipped: dict[bool, GzipCache] = {}
+        """By whether it is OpenMetrics."""
         self._reloading = asyncio.Lock()
         self.web = WebServer(
             self,
@@ -116,6 +118,8 @@ class Exporter:
         order = [source.name for source in self.config.sources]
         self.pollers = {name: self.pollers[name] for name in sorted(self.pollers, key=order.index)}
         self.observed.set_sources([poller.source.series for poller in self.pollers.values()])
+        # New ones, so that they do not keep the lines of sources that are gone.
+        self._gzipped = {openmetrics: GzipCache() for openmetrics in (False, True)}
 
     def _count_request(self, source: str) -> Callable[[str], None]:
         return lambda code: self.telemetry.api_requests.labels(source, code).inc()
@@ -157,15 +161,17 @@ class Exporter:
 
     def exposition(self, *, openmetrics: bool, sources: frozenset[str] | None) -> bytes:
         """Render all metrics, or those of some sources and the exporter's own."""
-        self.telemetry.journal_bytes.set(self.journal.size_bytes())
         parts = self.observed.parts(openmetrics=openmetrics, only=sources)
-        parts.append(self.telemetry.expose(openmetrics=openmetrics))
-        return b"".join(parts)
+        return b"".join([*parts, self._own_metrics(openmetrics=openmetrics)])
 
     def exposition_gzip(self, *, openmetrics: bool, sources: frozenset[str] | None) -> bytes:
         """Render the same, gzipped."""
-        compressor = zlib.compressobj(level=1, wbits=31)
-        return compressor.compress(self.exposition(openmetrics=openmetrics, sources=sources)) + compressor.flush()
+        groups = self.observed.groups(openmetrics=openmetrics, only=sources)
+        return self._gzipped[openmetrics].body([*groups, Group(None, [self._own_metrics(openmetrics=openmetrics)])])
+
+    def _own_metrics(self, *, openmetrics: bool) -> bytes:
+        self.telemetry.journal_bytes.set(self.journal.size_bytes())
+        return self.telemetry.expose(openmetrics=openmetrics)
 
     def source_names(self) -> Collection[str]:
         """Return the names of the configured sources."""

@@ -326,11 +326,11 @@ def _is_old(part: Mapping[str, Any], answer: Answer, now_seconds: float) -> bool
 
 
 def _standing_error(deployment_error: Any, program: str | None) -> tuple[str | None, str]:
-    """Return code and first line of a standing error; (None, "") where there is none."""
+    """Return code and message of a standing error; (None, "") where there is none."""
     if deployment_error is not None:
         error = deployment_error if isinstance(deployment_error, dict) else {}
         code = error.get("error_code")
-        return code if isinstance(code, str) and code else "other", _text(error.get("message")).partition("\n")[0]
+        return code if isinstance(code, str) and code else "other", " ".join(_text(error.get("message")).split())
     if program in PROGRAM_ERRORS:
         return program, "the program does not compile"
     return None, ""

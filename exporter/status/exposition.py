@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from exporter.status import families
+from exporter.status.gzipped import Group
 from exporter.status.lines import encode, label_pairs, number
 
 if TYPE_CHECKING:
@@ -78,41 +79,51 @@ class Exposition:
         """Say which sources there are."""
         self._sources = {source.name: source for source in sources}
 
-    def parts(self, *, openmetrics: bool, only: Collection[str] | None = None) -> list[bytes]:
-        """Return the pieces of the exposition, without an end mark; `only` these sources."""
+    def groups(self, *, openmetrics: bool, only: Collection[str] | None = None) -> list[Group]:
+        """Return the lines of the exposition in their order, without an end mark; `only` these sources."""
         now = self._clock()
         sources = [source for name, source in self._sources.items() if only is None or name in only]
-        parts: list[bytes] = []
+        groups: list[Group] = []
         for family in families.SOURCE_FAMILIES:
             lines = [encode(_source_lines(source, family, now)) for source in sources]
-            _append(parts, family, lines, openmetrics=openmetrics)
+            _append(groups, family, [Group(None, lines)], openmetrics=openmetrics)
         snapshots = [(source, source.snapshot()) for source in sources]
         for family in families.PIPELINE_FAMILIES:
-            lines = []
+            found = []
             for source, pipelines in snapshots:
-                lines += _pipeline_lines(source, pipelines, family, now, openmetrics=openmetrics)
-            _append(parts, family, lines, openmetrics=openmetrics)
-        return parts
+                found += _pipeline_groups(source, pipelines, family, now, openmetrics=openmetrics)
+            _append(groups, family, found, openmetrics=openmetrics)
+        return groups
+
+    def parts(self, *, openmetrics: bool, only: Collection[str] | None = None) -> list[bytes]:
+        """Return the same as a flat list."""
+        return [part for group in self.groups(openmetrics=openmetrics, only=only) for part in group.lines]
 
 
-def _append(parts: list[bytes], family: Family, lines: list[bytes], *, openmetrics: bool) -> None:
+def _append(groups: list[Group], family: Family, found: Sequence[Group], *, openmetrics: bool) -> None:
     """Add a family with its header; one without lines is left out."""
-    if any(lines):
-        parts.append(family.header(openmetrics=openmetrics))
-        parts += lines
+    if any(any(group.lines) for group in found):
+        groups.append(Group((family,), [family.header(openmetrics=openmetrics)]))
+        groups += found
 
 
-def _pipeline_lines(
+def _pipeline_groups(
     source: SourceSeries, pipelines: Sequence[Series], family: Family, now: float, *, openmetrics: bool
-) -> list[bytes]:
+) -> list[Group]:
+    key = family, source.name
     if family is families.UP:
-        return [series.up_lines[series.up] for series in pipelines]
+        return [Group(key, [series.up_lines[series.up] for series in pipelines])]
     if family is families.SECONDS:
+        # Those that move come after all that stand still, so that these can be kept compressed.
         horizon = source.horizon_seconds
-        return [series.seconds.at(horizon)[openmetrics] for series in pipelines if series.seconds is not None]
+        seconds = [series.seconds for series in pipelines if series.seconds is not None]
+        return [
+            Group(key, [one.still[openmetrics] for one in seconds]),
+            Group(None, [one.moving(horizon, openmetrics=openmetrics) for one in seconds]),
+        ]
     if family.scope == "now":
-        return [] if source.is_stale(now) else [series.now.get(family, b"") for series in pipelines]
-    return [series.kept[family][openmetrics] for series in pipelines if family in series.kept]
+        return [] if source.is_stale(now) else [Group(key, [series.now.get(family, b"") for series in pipelines])]
+    return [Group(key, [series.kept[family][openmetrics] for series in pipelines if family in series.kept])]
 
 
 def _source_lines(source: SourceSeries, family: Family, now: float) -> str:

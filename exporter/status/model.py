@@ -70,7 +70,7 @@ class PipelineNow:
     error_code: str | None
     """The standing error, None where there is none."""
     error_message: str
-    """The first line of what the vendor says of it, for people."""
+    """The beginning of what the vendor says of it, on one line, for people."""
     connector_errors: int | None
     wanted: bool
     """The user wants the pipeline to run: such pipelines are swept first."""

@@ -61,16 +61,15 @@ class Series:
 
 
 class SecondsLines:
-    """Time in each status: the one family that moves at every poll. Lines that stand still are rendered once."""
+    """Time in each status: the one family that moves at every poll. The lines that stand still are rendered once."""
 
-    __slots__ = ("_created", "_frozen", "_moving", "_rendered", "_still")
+    __slots__ = ("_frozen", "_moving", "still")
 
     def __init__(self, context: Context, labels: str, pipeline: Pipeline) -> None:
         name = families.SECONDS.sample_name
-        self._created = f" {number(pipeline.began_seconds)}\n"
+        created = f" {number(pipeline.began_seconds)}\n"
         self._frozen = pipeline.frozen_seconds
-        self._moving: list[tuple[str, float, Open]] = []
-        self._rendered: tuple[float, Lines] | None = None
+        self._moving: list[tuple[str, str, float, Open]] = []
         still: list[str] = []
         facets = zip(context.vocabulary.facets.items(), pipeline.credited, pipeline.open, strict=True)
         for (facet, known), credited, now in facets:
@@ -81,28 +80,29 @@ class SecondsLines:
             for label, seconds in shown.items():
                 pairs = f"{{{labels},{label_pairs({'facet': facet, 'status': label})}}}"
                 if label == now.label:
-                    self._moving.append((pairs, seconds, now))
+                    self._moving.append((f"{name}{pairs} ", _created(name, pairs, created), seconds, now))
                 else:
-                    still += _counter(name, pairs, number(seconds), self._created)
-        self._still = Lines(encode("".join(still[::2])), encode("".join(still)))
+                    still += _counter(name, pairs, number(seconds), created)
+        self.still = Lines(encode("".join(still[::2])), encode("".join(still)))
 
-    def at(self, horizon_seconds: float) -> Lines:
-        """Return the lines with the time credited up to a moment."""
+    def moving(self, horizon_seconds: float, *, openmetrics: bool) -> bytes:
+        """Return the lines of the words that hold now, with the time credited up to a moment."""
         if self._frozen is not None:
             horizon_seconds = min(horizon_seconds, self._frozen)
-        if self._rendered is None or self._rendered[0] != horizon_seconds:
-            lines: list[str] = []
-            for pairs, shown, now in self._moving:
-                seconds = max(shown, now.credited + max(0.0, horizon_seconds - now.since_seconds))
-                lines += _counter(families.SECONDS.sample_name, pairs, number(seconds), self._created)
-            text, openmetrics = encode("".join(lines[::2])), encode("".join(lines))
-            self._rendered = horizon_seconds, Lines(self._still.text + text, self._still.openmetrics + openmetrics)
-        return self._rendered[1]
+        lines = []
+        for sample, created, shown, now in self._moving:
+            seconds = max(shown, now.credited + max(0.0, horizon_seconds - now.since_seconds))
+            lines.append(f"{sample}{number(seconds)}\n{created if openmetrics else ''}")
+        return encode("".join(lines))
 
 
 def _counter(name: str, pairs: str, value: str, created: str) -> tuple[str, str]:
     """Return a counter's line, and the one that follows it in OpenMetrics."""
-    return f"{name}{pairs} {value}\n", f"{name.removesuffix('_total')}_created{pairs}{created}"
+    return f"{name}{pairs} {value}\n", _created(name, pairs, created)
+
+
+def _created(name: str, pairs: str, created: str) -> str:
+    return f"{name.removesuffix('_total')}_created{pairs}{created}"
 
 
 def render_now(context: Context, now: PipelineNow, pipeline: Pipeline | None) -> dict[Family, bytes]:

@@ -183,8 +183,8 @@ def test_connector_errors(changes: Mapping[str, Any], number: int | None) -> Non
     ("entry", "code", "message"),
     [
         (pipeline(), None, ""),
-        (pipeline(deployment_error=ERROR), "RunnerCheckError", "exited"),
-        (pipeline(deployment_error=ERROR, program_status="SqlError"), "RunnerCheckError", "exited"),
+        (pipeline(deployment_error=ERROR), "RunnerCheckError", "exited with status 101"),
+        (pipeline(deployment_error=ERROR, program_status="SqlError"), "RunnerCheckError", "exited with status 101"),
         (pipeline(program_status="SqlError"), "SqlError", "the program does not compile"),
         (pipeline(deployment_error={"error_code": "", "message": None}), "other", ""),
         (pipeline(deployment_error=[1]), "other", ""),
