@@ -25,6 +25,7 @@ from exporter.web import ReloadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
 
     from exporter.config import Config, Source
     from exporter.providers.budget import Budget
@@ -33,17 +34,21 @@ _log = logging.getLogger(__name__)
 
 
 def stop_on_signals() -> asyncio.Event:
-    """Return an event that SIGTERM and SIGINT set; a second one ends the process at once."""
-    stop = asyncio.Event()
+    """Return an event that SIGTERM and SIGINT set; a second one ends the process at once.
 
-    def asked() -> None:
-        if stop.is_set():
+    The handlers outlive the event loop: a signal that comes while the process is about to exit finds them too.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def asked(_number: int, _frame: FrameType | None) -> None:
+        if stop.is_set() or loop.is_closed():
             # Stopped as asked, only sooner: what is in the journal is safe at any moment.
             os._exit(0)
-        stop.set()
+        loop.call_soon_threadsafe(stop.set)
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, asked)
+        signal.signal(number, asked)
     return stop
 
 

@@ -173,9 +173,9 @@ class TrackedSource:
                 del self.dirty[pipeline_id]
                 tracked = self.by_id.get(pipeline_id) or self.gone[pipeline_id]
                 tracked.history = None
-        shown = {
-            pipeline_id: self.by_id[pipeline_id] for pipeline_id in {*changed, *committed} if pipeline_id in self.by_id
-        }
+        # In the vendor's order, as `dirty` has them: of what stands in order less is compressed again at a scrape.
+        ids = dict.fromkeys((*committed, *changed))
+        shown = {pipeline_id: self.by_id[pipeline_id] for pipeline_id in ids if pipeline_id in self.by_id}
         await asyncio.to_thread(self.show, shown, committed=committed)
 
     def show(self, shown: Mapping[str, Tracked], *, committed: Collection[str]) -> None:

@@ -1,6 +1,8 @@
 """The vendors' APIs, faithful to their contracts, for the demo, the tests and the benchmarks."""
 
-from exporter.simulator.faults import FAULTS, Fault, Faults
+from exporter.simulator.faults import FAULTS, LOG_FAULTS, Fault, Faults
+from exporter.simulator.log_follower import End
+from exporter.simulator.log_shapes import SHAPES, log_lines, log_records
 from exporter.simulator.pipeline import ImpossibleError, Pipeline
 from exporter.simulator.random_life import lively_world
 from exporter.simulator.running import SimulatorOptions, run_simulator
@@ -10,6 +12,9 @@ from exporter.simulator.world import World, quiet
 
 __all__ = [
     "FAULTS",
+    "LOG_FAULTS",
+    "SHAPES",
+    "End",
     "Fault",
     "Faults",
     "ImpossibleError",
@@ -20,6 +25,8 @@ __all__ = [
     "World",
     "lively_world",
     "load_scenario",
+    "log_lines",
+    "log_records",
     "plan_scenario",
     "quiet",
     "run_simulator",

@@ -10,6 +10,8 @@ from exporter.simulator.body import Body
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from exporter.simulator.log_request import LogStream
+
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
 HTML = "text/html"
@@ -23,14 +25,16 @@ UNCACHED_HEADERS = {**API_HEADERS, "cache-control": "no-cache"}
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer. An empty one has no content type; a `stream` sends its body and then stays open in silence."""
+    """One answer. An empty one has no content type; one with a `stream` sends that in place of the body."""
 
     status: int
     body: Body = field(default_factory=Body)
     content_type: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     compressible: bool = True
-    stream: bool = False
+    chunked: bool = False
+    """Sent in chunks although its length is known."""
+    stream: LogStream | None = None
 
 
 def json_answer(value: Any, status: int = 200, headers: Mapping[str, str] = API_HEADERS) -> Answer:

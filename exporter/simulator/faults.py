@@ -9,6 +9,7 @@ from random import Random
 
 from exporter.simulator.answer import API_HEADERS, HTML, JSON, Answer, error_answer
 from exporter.simulator.body import Body
+from exporter.simulator.log_answer import CHANNEL_CLOSED, CHANNEL_FULL, RUNNER_DOWN, RUNNER_SILENT
 
 _POOL_ERROR = (
     "Error occurred while creating a new object: error connecting to server: Connection refused (os error 111)"
@@ -41,7 +42,7 @@ class Fault:
             return self.answer
         if self.keep_fraction is not None:
             kept = int(len(answer.body.raw) * self.keep_fraction)
-            return replace(answer, body=Body(answer.body.raw[:kept]), stream=False)
+            return replace(answer, body=Body(answer.body.raw[:kept]))
         return answer
 
 
@@ -77,6 +78,14 @@ FAULTS: dict[str, Fault] = {
     "empty": Fault(keep_fraction=0.0),
 }
 
+LOG_FAULTS: dict[str, Fault] = {
+    "runner_down": Fault(RUNNER_DOWN),
+    "runner_silent": Fault(RUNNER_SILENT),
+    "channel_full": Fault(CHANNEL_FULL),
+    "channel_closed": Fault(CHANNEL_CLOSED),
+}
+"""Faults between API and runner; they are only ordered, never drawn."""
+
 
 @dataclass(slots=True)
 class _Order:
@@ -99,9 +108,10 @@ class Faults:
     def next(self, count: int, path: str, fault: str | Fault) -> None:
         """Let the next `count` requests whose path (without query) matches the shell pattern have the fault."""
         if isinstance(fault, str):
-            if fault not in FAULTS:
-                raise ValueError(f"{fault!r} is no fault: use one of {', '.join(FAULTS)}")
-            fault = FAULTS[fault]
+            known = FAULTS | LOG_FAULTS
+            if fault not in known:
+                raise ValueError(f"{fault!r} is no fault: use one of {', '.join(known)}")
+            fault = known[fault]
         self._orders.append(_Order(path, fault, count))
 
     def clear(self) -> None:

@@ -9,7 +9,6 @@ from urllib.parse import parse_qsl, unquote
 from exporter.simulator.answer import (
     HTML,
     JSON,
-    TEXT,
     UNCACHED_HEADERS,
     Answer,
     empty_answer,
@@ -19,8 +18,11 @@ from exporter.simulator.answer import (
 )
 from exporter.simulator.authentication import authenticate, authentication_document
 from exporter.simulator.body import Body
-from exporter.simulator.identifiers import InvalidUuidError, parse_uuid, rfc3339
+from exporter.simulator.identifiers import InvalidUuidError, parse_uuid
+from exporter.simulator.log_answer import log_answer
+from exporter.simulator.log_request import LogQueryError, LogRequest
 from exporter.simulator.server_config import config_document
+from exporter.simulator.version import NEWEST, version_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +51,6 @@ class FelderaApi:
     def __init__(self, world: World, *, api_key: str | None = None) -> None:
         self.world = world
         self.api_key = api_key
-        self._is_newest = _version(world.version) >= (0, 375)
         self._routes: list[tuple[re.Pattern[str], Callable[..., Answer]]] = [
             (re.compile("/v0/" + pattern), handler)
             for pattern, handler in (
@@ -66,6 +67,11 @@ class FelderaApi:
                 ("metrics", self._metrics),
             )
         ]
+
+    @property
+    def _is_newest(self) -> bool:
+        # Asked anew each time: a server is upgraded and rolled back while its readers look on.
+        return version_numbers(self.world.version) >= NEWEST
 
     def answer(self, method: str, raw_path: str, query: str = "", authorization: str | None = None) -> Answer:
         """Answer one request; `raw_path` and `query` as they came, percent signs and all."""
@@ -130,19 +136,12 @@ class FelderaApi:
             {"event_id": wanted},
         )
 
-    def _logs(self, _query: str, name: str) -> Answer:
-        pipeline = self._find(name)
-        line = (
-            f"[manager] {rfc3339(pipeline.created_us)}  INFO pipeline_manager::runner::pipeline_logs: "
-            f'Fresh start of pipeline logs pipeline-id="{pipeline.id}" pipeline-name="N/A"\n'
-        )
-        headers = {
-            **UNCACHED_HEADERS,
-            "x-content-type-options": "nosniff",
-            "content-encoding": "identity",
-        }
-        del headers["cache-control"]
-        return Answer(200, Body(line.encode()), TEXT, headers, compressible=False, stream=True)
+    def _logs(self, query: str, name: str) -> Answer:
+        try:
+            request = LogRequest.read(query, self.world.version)
+        except LogQueryError as error:
+            raise _RefusedError(text_answer(f"Query deserialize error: {error}", 400)) from error
+        return log_answer(self._find(name), request)
 
     def _cluster_events(self, query: str) -> Answer:
         selector = _selector(query, EVENT_SELECTORS, default="status")
@@ -227,8 +226,3 @@ def _uuid(text: str) -> str:
 def _no_cluster_events() -> Answer:
     message = "There are not yet any cluster monitor events recorded -- please wait for the first one"
     return error_answer(404, "NoClusterMonitorEventsAvailable", message, {})
-
-
-def _version(text: str) -> tuple[int, ...]:
-    """Return a version as numbers; what is no number ends it."""
-    return tuple(int(part) for part in re.findall(r"^\d+|(?<=\.)\d+", text)[:3])

@@ -25,6 +25,12 @@ def rfc3339(at_us: int) -> str:
     return moment.replace(tzinfo=None).isoformat(timespec=precision) + "Z"
 
 
+def rfc3339_micros(at_us: int) -> str:
+    """Write microseconds since the epoch in RFC 3339 with 6 digits, as log lines have them."""
+    moment = _EPOCH + timedelta(microseconds=at_us)
+    return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
 class IdSource:
     """Makes UUIDv7 that grow strictly, like those of a single writing process."""
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from exporter.simulator.errors import runner_check_error, rust_outcome, sql_error, system_error
 from exporter.simulator.pipeline_record import PipelineRecord
+from exporter.simulator.process_lines import SERVER, configuration_lines, mixed, panic_lines, start_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +40,8 @@ class Pipeline(PipelineRecord):
 
     def __init__(self, world: World, name: str, description: str = "") -> None:
         super().__init__(world, name, description)
+        self.connectors: dict[str, Any] = {}
+        """The inputs in the configuration that a start dumps into the log."""
         self._steps: dict[str, Iterator[float]] = {}
 
     def compile(self, outcome: str = "ok") -> None:
@@ -177,7 +180,22 @@ class Pipeline(PipelineRecord):
         starting = self.state.runtime == "Initializing"
         if not starting:
             self._steps.pop("deployment", None)
+        if not starting:
+            self._print(
+                f"{'start' if what == 'resume' else what}: Transitioning from {self.state.runtime} to {runtime}"
+            )
         self.record(runtime_desired=runtime, runtime=self.state.runtime if starting else runtime)
+
+    def _print(self, message: str) -> None:
+        if self.world.logs:
+            self.log(self.style.process(self.world.now_us, "INFO", SERVER, message))
+
+    def _print_start(self, initial: str) -> None:
+        if self.world.logs:
+            random = self.world.runner.random
+            port = random.randrange(32_768, 61_000)
+            said = start_lines(self.style, self.world.now_us, self.deployment_id or "", initial, port)
+            self.log_lines(mixed(random, configuration_lines(self.style, self.connectors), said))
 
     def _drive(self, kind: str, steps: Iterator[float]) -> None:
         self._steps[kind] = steps
@@ -227,6 +245,7 @@ class Pipeline(PipelineRecord):
         self.record(storage="InUse")
         self.deployment_id = self.world.ids.next(self.world.now_us)
         self.record(resources="Provisioning")
+        self._print_start(initial)
         yield between(1.0, 2.0)
         self.record(
             resources="Provisioned",
@@ -238,6 +257,7 @@ class Pipeline(PipelineRecord):
         yield between(0.005, 0.08)
         self.record(runtime_details={})
         yield between(0.5, 2.5)
+        self._print("Pipeline initialization complete")
         self.record(runtime=self.state.runtime_desired, runtime_details=_QUIET, storage_details={"checkpoints": []})
 
     def _stopping(self) -> Iterator[float]:
@@ -248,6 +268,8 @@ class Pipeline(PipelineRecord):
         self._stopped()
 
     def _failing(self, error: dict[str, Any]) -> Iterator[float]:
+        if "exit status: 101" in str(error.get("message")) and self.world.logs:
+            self.log_lines(panic_lines())
         self.record(resources="Stopping", error=error, **_NO_RUNTIME)
         yield self.world.random.uniform(0.01, 0.5)
         self._stopped()

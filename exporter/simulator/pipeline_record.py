@@ -7,9 +7,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from exporter.simulator.history import Event, History, State
+from exporter.simulator.log_style import LogStyle
 from exporter.simulator.pipeline_document import pipeline_document
+from exporter.simulator.runner_lines import change_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from exporter.simulator.log_follower import End
+    from exporter.simulator.pipeline_logs import PipelineLogs
     from exporter.simulator.world import World
 
 _encode = msgspec.json.Encoder().encode
@@ -41,6 +47,8 @@ class PipelineRecord:
         }
         self.history = History()
         self.deleted = False
+        self.style = LogStyle(self.id, name)
+        self._logs: PipelineLogs | None = None
         self._encoded: dict[str, bytes] = {}
         self._remember(self.state, world.now_us)
 
@@ -48,6 +56,8 @@ class PipelineRecord:
         """Change the state, if anything is given, and write one event of it, now."""
         before, now_us = self.state, self.world.now_us
         self.state = msgspec.structs.replace(before, **changes)
+        if self.world.logs:
+            self._tell(before)
         for word in _WORDS:
             value = getattr(self.state, word)
             if value != getattr(before, word):
@@ -57,6 +67,33 @@ class PipelineRecord:
         if changes:
             self.touch()
         return self._remember(self.state, now_us, has_error=has_error)
+
+    @property
+    def logs(self) -> PipelineLogs:
+        """The pipeline's log as the runner holds it now. Made when first asked for: most are never read."""
+        if self._logs is None:
+            self._logs = self.world.runner.new_logs(self)
+        return self._logs
+
+    def log(self, text: bytes | str) -> None:
+        """Let the pipeline's process print a text of one or more lines, ended by LF or CR LF."""
+        raw = text.encode() if isinstance(text, str) else text
+        self.log_lines([line.removesuffix(b"\r") for line in raw.removesuffix(b"\n").split(b"\n")])
+
+    def log_lines(self, lines: Sequence[bytes]) -> None:
+        """Let the process print many lines, as they are and without any line end in them: the quick way."""
+        if self.world.runner.up:
+            self.logs.extend(lines)
+
+    def end_streams(self, end: End, torn: bytes = b"") -> None:
+        """End every open stream of the log, which goes on."""
+        if self._logs is not None:
+            self._logs.end(end, torn)
+
+    def lose_logs(self, end: End, torn: bytes = b"") -> None:
+        """End every stream, and forget the log."""
+        self.end_streams(end, torn)
+        self._logs = None
 
     def record_event(
         self,
@@ -103,6 +140,12 @@ class PipelineRecord:
         if text is None:
             text = self._encoded[selector] = _encode(pipeline_document(self, selector))
         return text
+
+    def _tell(self, before: State) -> None:
+        lines = [self.style.runner(self.world.now_us, *line) for line in change_lines(before, self.state)]
+        if lines:
+            # Errors can be of several lines, which are lines of the log by themselves.
+            self.log_lines(b"\n".join(lines).split(b"\n"))
 
     def _refreshes(self, before: State) -> bool:
         after = self.state

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from exporter.simulator.errors import provisioning_timeout, runner_check_error, worker_panic
+from exporter.simulator.log_life import LogLife
 from exporter.simulator.pipeline import ImpossibleError
 from exporter.simulator.world import World
 
@@ -53,6 +54,7 @@ def lively_world(count: int, *, seed: int = 0, speed: float = 1.0, version: str,
     world.speed = speed
     for pipeline in list(world.pipelines.values()):
         life.adopt(pipeline, pace=max(1.0, count / 200))
+    LogLife(world, seed, pace=max(1.0, count / 200))
     return world
 
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter, deque
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from aiohttp import hdrs, web
 
+from exporter.simulator.body import Body
 from exporter.simulator.faults import Faults
 from exporter.simulator.feldera import FelderaApi
+from exporter.simulator.listening import Listener
+from exporter.simulator.log_follower import End
+from exporter.simulator.log_sending import LogSender
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -18,7 +24,9 @@ if TYPE_CHECKING:
     from exporter.simulator.answer import Answer
     from exporter.simulator.world import World
 
+_log = logging.getLogger(__name__)
 KEEPALIVE_SECONDS = 4.8
+_GRACE_SECONDS = 5.0
 _REMEMBERED_REQUESTS = 10_000
 _IN_THREAD_BYTES = 256 * 1024
 
@@ -34,7 +42,14 @@ class SeenRequest(NamedTuple):
 class SimulatorServer:
     """One listening simulator. `requests` are the newest seen, `counts` all of them by path without query."""
 
-    def __init__(self, world: World, *, api_key: str | None = None, faults: Faults | None = None) -> None:
+    def __init__(
+        self,
+        world: World,
+        *,
+        api_key: str | None = None,
+        faults: Faults | None = None,
+        log_chunk_bytes: int | None = None,
+    ) -> None:
         self.world = world
         self.faults = faults or Faults()
         self.requests: deque[SeenRequest] = deque(maxlen=_REMEMBERED_REQUESTS)
@@ -43,25 +58,13 @@ class SimulatorServer:
         self._api = FelderaApi(world, api_key=api_key)
         self._closing = asyncio.Event()
         self._arrived = asyncio.Event()
-        self._runner: web.AppRunner | None = None
+        self._leaving = False
+        self._listener = Listener(self._handle)
+        self._logs = LogSender(log_chunk_bytes)
 
     async def start(self, host: str, port: int, keepalive_seconds: float) -> None:
         """Listen; port 0 takes a free one."""
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", self._handle)
-        app.on_response_prepare.append(_like_the_real_one)
-        # Handlers of clients that left are cancelled: a silent fault would otherwise wait for ever.
-        self._runner = web.AppRunner(
-            app,
-            access_log=None,
-            handler_cancellation=True,
-            keepalive_timeout=keepalive_seconds,
-            shutdown_timeout=0.5,
-        )
-        await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
-        bound_port = self._runner.addresses[0][1]
-        self.url = f"http://{f'[{host}]' if ':' in host else host}:{bound_port}"
+        self.url = await self._listener.start(host, port, keepalive_seconds)
 
     async def seen(self, count: int) -> None:
         """Wait until this many requests have come since the start."""
@@ -69,16 +72,55 @@ class SimulatorServer:
             self._arrived.clear()
             await self._arrived.wait()
 
+    async def streams(self, count: int) -> None:
+        """Wait until so many log streams are open."""
+        while self._logs.open_streams != count:
+            self._logs.changed.clear()
+            await self._logs.changed.wait()
+
+    async def terminate(self) -> None:
+        """Begin to stop, as after SIGTERM: nobody comes in any more, and open streams go on with their lines."""
+        self._leaving = True
+        await self._listener.close()
+
+    async def exit(self, end: End = End.CLEAN) -> None:
+        """Be gone: the streams that are still open end like that, and the logs are lost."""
+        await self.terminate()
+        self.world.runner.stop(end)
+        try:
+            async with asyncio.timeout(_GRACE_SECONDS):
+                await self.streams(0)
+        except TimeoutError:
+            _log.info("%s readers of logs did not read to the end and are cut", self._logs.open_streams)
+        self._listener.abort()
+
+    async def kill(self, torn: bytes = b"") -> None:
+        """Be gone at once, as after SIGKILL: what was queued is lost, and where `torn` is given ends in that."""
+        self._leaving = True
+        await self._listener.close()
+        self.world.runner.stop(End.KILLED, torn)
+        await self.streams(0)
+        self._listener.abort()
+
+    async def restart(self, *, terminated: bool = False) -> None:
+        """Come back on the same port with empty logs; for 2 s of the world's clock no pipeline has one."""
+        await self._listener.open()
+        self._leaving = False
+        self.world.runner.start(terminated=terminated)
+
     async def stop(self) -> None:
         """Close every connection and stop listening."""
         self._closing.set()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        for pipeline in self.world.pipelines.values():
+            pipeline.end_streams(End.CLEAN)
+        await self._listener.stop()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(SeenRequest(request.method, request.path_qs, request.headers))
         self.counts[request.path] += 1
         self._arrived.set()
+        if self._leaving:
+            return _cut(request)
         url = request.rel_url
         answer = self._api.answer(
             request.method, url.raw_path, url.raw_query_string, request.headers.get(hdrs.AUTHORIZATION)
@@ -86,6 +128,8 @@ class SimulatorServer:
         fault = self.faults.pick(request.path)
         if fault is None:
             return await self._send(request, answer)
+        if answer.stream is not None and (fault.cut == "middle" or fault.keep_fraction is not None):
+            answer = replace(answer, body=Body(answer.stream.replayed()), stream=None)
         if fault.silent or fault.delay_seconds:
             await self._wait(None if fault.silent else fault.delay_seconds)
         if fault.silent or fault.cut == "before":
@@ -95,8 +139,8 @@ class SimulatorServer:
         return await self._send(request, fault.bend(answer))
 
     async def _send(self, request: web.Request, answer: Answer) -> web.StreamResponse:
-        if answer.stream and request.method == hdrs.METH_GET:
-            return await self._send_stream(request, answer)
+        if answer.stream is not None:
+            return await self._logs.send(request, answer, answer.stream)
         body = answer.body.raw
         gzipped = answer.compressible and body and "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, "")
         if gzipped:
@@ -107,14 +151,8 @@ class SimulatorServer:
             response.headers.add(hdrs.VARY, "accept-encoding")
             response.headers[hdrs.CONTENT_ENCODING] = "gzip"
             response.enable_chunked_encoding()
-        return response
-
-    async def _send_stream(self, request: web.Request, answer: Answer) -> web.StreamResponse:
-        response = web.StreamResponse(status=answer.status, headers=_headers(answer))
-        response.enable_chunked_encoding()
-        await response.prepare(request)
-        await response.write(answer.body.raw)
-        await self._wait(None)
+        if answer.chunked:
+            response.enable_chunked_encoding()
         return response
 
     async def _wait(self, seconds: float | None) -> None:
@@ -135,21 +173,18 @@ async def serve(
     api_key: str | None = None,
     faults: Faults | None = None,
     keepalive_seconds: float = KEEPALIVE_SECONDS,
+    log_chunk_bytes: int | None = None,
 ) -> AsyncIterator[SimulatorServer]:
-    """Serve a world in this event loop. Its clock stands still unless someone advances it."""
-    server = SimulatorServer(world, api_key=api_key, faults=faults)
+    """Serve a world in this event loop. Its clock stands still unless someone advances it.
+
+    Logs are sent in one HTTP chunk a line, or with `log_chunk_bytes` in chunks of at most that many bytes.
+    """
+    server = SimulatorServer(world, api_key=api_key, faults=faults, log_chunk_bytes=log_chunk_bytes)
     try:
         await server.start(host, port, keepalive_seconds)
         yield server
     finally:
         await server.stop()
-
-
-async def _like_the_real_one(_request: web.Request, response: web.StreamResponse) -> None:
-    """Take away the headers that only this library adds."""
-    response.headers.pop(hdrs.SERVER, None)
-    if response.headers.get(hdrs.CONTENT_TYPE) == "application/octet-stream":
-        del response.headers[hdrs.CONTENT_TYPE]
 
 
 def _headers(answer: Answer) -> dict[str, str]:

@@ -15,7 +15,9 @@ from random import Random
 from exporter.simulator.body import Body
 from exporter.simulator.cluster import Cluster
 from exporter.simulator.identifiers import IdSource
+from exporter.simulator.log_follower import End
 from exporter.simulator.pipeline import ImpossibleError, Pipeline
+from exporter.simulator.runner import Runner
 
 NAME = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_]*)?[A-Za-z0-9]")
 _TRIM_SECONDS = 30.0
@@ -36,6 +38,7 @@ class World:
         retention: int = 720,
         version: str = "0.375.0",
         chores: bool = True,
+        logs: bool = True,
     ) -> None:
         self.now_us = time.time_ns() // 1_000 if now_us is None else now_us
         self.random = Random(seed)
@@ -50,6 +53,9 @@ class World:
         self._number = 0
         self._lists: dict[str, tuple[int, Body]] = {}
         self.cluster = Cluster(self)
+        self.runner = Runner(self, seed)
+        self.logs = logs
+        """Whether what happens is also written to the logs."""
         if chores:
             self.begin_chores()
 
@@ -74,11 +80,12 @@ class World:
         self._must_be_free(name)
         del self._ids_by_name[pipeline.name]
         self._ids_by_name[name] = pipeline.id
-        pipeline.name = name
+        pipeline.name = pipeline.style.name = name
 
     def remove(self, pipeline: Pipeline) -> None:
         """Take a pipeline out of the world."""
         del self.pipelines[pipeline.id], self._ids_by_name[pipeline.name]
+        pipeline.lose_logs(End.GONE)
         self.revision += 1
 
     def schedule(self, seconds: float, action: Action) -> None:
@@ -150,7 +157,7 @@ def quiet(count: int, *, seed: int = 0, now_us: int | None = None, version: str 
     end_us = time.time_ns() // 1_000 if now_us is None else now_us
     settle_seconds = 30.0
     start_us = end_us - round((count * 2 * settle_seconds + 600) * 1_000_000)
-    world = World(now_us=start_us, seed=seed, version=version, chores=False)
+    world = World(now_us=start_us, seed=seed, version=version, chores=False, logs=False)
     for number in range(count):
         pipeline = world.create(f"quiet-{number:05d}")
         world.advance(settle_seconds / 2)
@@ -167,4 +174,5 @@ def quiet(count: int, *, seed: int = 0, now_us: int | None = None, version: str 
     world.advance_to(end_us)
     world.cluster.check()
     world.begin_chores()
+    world.logs = True
     return world

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from exporter.simulator import quiet, serve
@@ -37,9 +36,9 @@ async def _serve(connection: Connection, world: World) -> None:
 
 
 def _change(world: World, count: int) -> None:
-    """Pause the first so many provisioned pipelines, or resume those that are paused."""
-    provisioned = (one for one in world.pipelines.values() if one.state.resources == "Provisioned")
-    for pipeline in islice(provisioned, count):
+    """Pause so many provisioned pipelines, spread over all of them, or resume those that are paused."""
+    provisioned = [one for one in world.pipelines.values() if one.state.resources == "Provisioned"]
+    for pipeline in provisioned[:: len(provisioned) // count]:
         if pipeline.state.runtime == "Paused":
             pipeline.resume()
         else:
