@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 FIRST_BACKOFF_SECONDS: Final = 0.5
 MAX_BACKOFF_SECONDS: Final = 30.0
+SETTLE_SECONDS: Final = 10.0
+"""After so much silence, what is held to find out whether it is new is decided with what is there."""
+
 LASTING_SECONDS: Final = 10.0
 """A connection that lasted so long was a good one: the next is opened soon."""
 
@@ -224,7 +227,7 @@ class _Following:
                 async with asyncio.timeout(self._patience()):
                     data = await self._connection.read()
             except TimeoutError:
-                await self._hand_on(self._assembler.flush())
+                await self._be_quiet()
                 continue
             if not data:
                 break
@@ -236,8 +239,18 @@ class _Following:
         return self._connection.end or "end"
 
     def _patience(self) -> float | None:
-        """Return how long the open record waits for more of it; None while there is none."""
-        return self._tailer.settings.multiline_seconds if self._assembler.open_lines else None
+        """Return how long to wait for more of what is open or undecided; None while there is nothing."""
+        if self._assembler.open_lines:
+            return self._tailer.settings.multiline_seconds
+        return SETTLE_SECONDS if self._connection.resume.undecided else None
+
+    async def _be_quiet(self) -> None:
+        """Give out what waited for more, as nothing came."""
+        if self._connection.resume.undecided:
+            fed = self._connection.resume.settle()
+            self._tailer.gaps(fed.gaps)
+            await self._new_lines(fed.block)
+        await self._hand_on(self._assembler.flush())
 
     async def _take(self, block: bytes) -> None:
         if not block:

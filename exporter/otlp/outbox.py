@@ -63,6 +63,8 @@ class Batch:
     records: Sequence[bytes]
     position: bytes
     read_seconds: float
+    committed: Callable[[], None] = lambda: None
+    """Called once it is in the journal."""
 
 
 @dataclass(slots=True)
@@ -175,6 +177,8 @@ class Outbox:
                 raise
             self._pending_bytes -= size
             self._add(waiting, batches)
+            for one in (one for pending in taken for one in pending):
+                one.committed()
             await self._tell_space()
 
     def events(

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from exporter.logs.resume import Position
+    from exporter.logs.tailer import Connection
     from exporter.providers.budget import Priority
     from exporter.providers.http import HttpClient
     from exporter.status.model import Component, Event, Listing, PipelineNow, Vocabulary
@@ -54,6 +56,9 @@ class Provider(Protocol):
 
     async def describe(self) -> str:
         """Name the vendor's server and its version, for people."""
+
+    async def open_log(self, name: str, before: Position | None, priority: Priority) -> Connection:
+        """Open the log of the pipeline of that name, to go on after a position."""
 
     async def close(self) -> None:
         """Let go of connections."""

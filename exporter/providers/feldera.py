@@ -17,9 +17,10 @@ from uuid import UUID
 
 import msgspec
 
+from exporter.logs.resume import CursorPosition, open_cursor, open_replay
 from exporter.providers.base import Health, Reading
 from exporter.providers.budget import Priority
-from exporter.providers.errors import MalformedError, NotFoundError
+from exporter.providers.errors import MalformedError, NotFoundError, StatusError
 from exporter.providers.http import decode_json
 from exporter.providers.times import parse_rfc3339_ns
 from exporter.status.model import Component, Event, Listing, PipelineNow, Vocabulary
@@ -27,7 +28,9 @@ from exporter.status.model import Component, Event, Listing, PipelineNow, Vocabu
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from exporter.logs.resume import Position
     from exporter.providers.http import Answer, HttpClient
+    from exporter.providers.streams import ByteStream
 
 VOCABULARY: Final = Vocabulary(
     facets={
@@ -179,9 +182,60 @@ class Feldera:
             priority=Priority.EVENTS,
         )
 
+    async def open_log(self, name: str, before: Position | None, priority: Priority) -> FelderaLog:
+        """Open a pipeline's log. Servers from 0.350 on go on after a cursor; older ones ignore it and send all they have.
+
+        Without their headers a new server's follower was dropped at once, which looks like an old server and ends by
+        itself; a cursor that is refused is not sent again.
+        """
+        cursor = f"{before.epoch}:{before.seq}" if isinstance(before, CursorPosition) else ""
+        path = f"/v0/pipelines/{_quoted(name)}/logs"
+        try:
+            stream = await self._client.stream(path, {"cursor": cursor}, priority=priority)
+        except StatusError as error:
+            if error.status != 400 or not cursor:
+                raise
+            stream = await self._client.stream(path, {"cursor": ""}, priority=priority)
+        return FelderaLog(stream, before)
+
     async def close(self) -> None:
         """Let go of connections."""
         await self._client.close()
+
+
+class FelderaLog:
+    """One open log, in cursor mode where the server's headers say so, else as a replay of all it has."""
+
+    def __init__(self, stream: ByteStream, before: Position | None) -> None:
+        self._stream = stream
+        headers = stream.headers
+        self._epoch = headers.get("feldera-logs-epoch", "")
+        seq, gap = headers.get("feldera-logs-seq", ""), headers.get("feldera-logs-gap", "0")
+        if self._epoch and seq.isdigit():
+            self.resume = open_cursor(before, self._epoch, int(seq), int(gap) if gap.isdigit() else 0)
+        else:
+            self._epoch = ""
+            self.resume = open_replay(before)
+
+    @property
+    def end(self) -> str | None:
+        """How it ended: `end` or `cut`; None while it lasts."""
+        return self._stream.end
+
+    async def read(self) -> bytes:
+        """Return the next bytes, b"" at the end."""
+        return await self._stream.read()
+
+    def uid(self, line: int) -> str | None:
+        """Return the id of the record that begins with a new line of this number: made from epoch and number."""
+        if not self._epoch:
+            return None
+        number, piece = self.resume.number(line)
+        return f"{self._epoch}-{number}.{piece}" if piece else f"{self._epoch}-{number}"
+
+    async def close(self) -> None:
+        """Close it cleanly."""
+        await self._stream.close()
 
 
 def read_list(

@@ -1,0 +1,183 @@
+"""The logs of one source's pipelines: a tailer for each, as the list of pipelines says, on its way to the outbox."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from exporter.logs.redact import Redactor
+from exporter.logs.stats import LogStats
+from exporter.logs.tailer import StreamRefusedError, StreamState, Tailer, TailSettings
+from exporter.otlp.encode import encode_record, resource_attributes, resource_bytes
+from exporter.otlp.outbox import Batch
+from exporter.providers.budget import Priority
+from exporter.providers.errors import MalformedError, NotFoundError, ProviderError, TimedOutError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from exporter.config import Source
+    from exporter.journal import Journal
+    from exporter.logs.records import Record
+    from exporter.logs.resume import Position
+    from exporter.logs.tailer import Connection
+    from exporter.otlp.outbox import Outbox
+    from exporter.providers.base import Provider
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Tail:
+    """One pipeline's tailer, the name by which the vendor knows it now, and its resource."""
+
+    name: str
+    resource: bytes
+    stats: LogStats
+    task: asyncio.Task[None] | None = None
+
+
+class SourceLogs:
+    """All tailers of a source. `sync()` is told after each list which pipelines there are."""
+
+    def __init__(
+        self,
+        source: Source,
+        provider: Provider,
+        outbox: Outbox,
+        journal: Journal,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._source = source
+        self._provider = provider
+        self._outbox = outbox
+        self._journal = journal
+        self._clock = clock
+        self._redactor = Redactor(defaults=source.logs.redact.defaults, patterns=source.logs.redact.patterns)
+        self._states: dict[str, StreamState] = {}
+        self._tails: dict[str, _Tail] = {}
+
+    async def restore(self) -> None:
+        """Read how far each stream has been read. Raises JournalError."""
+        for stream, data in (await self._journal.read_positions(self._source.name)).items():
+            try:
+                self._states[stream] = msgspec.msgpack.decode(data, type=StreamState)
+            except msgspec.MsgspecError:
+                _log.error("source %s: the journal's position of the log %s cannot be read", self._source.name, stream)
+
+    @property
+    def stats(self) -> Mapping[str, LogStats]:
+        """Return what was counted, by pipeline id."""
+        return {pipeline_id: tail.stats for pipeline_id, tail in self._tails.items()}
+
+    def sync(self, names: Mapping[str, str]) -> None:
+        """Tail these pipelines (names by id) and no others."""
+        for pipeline_id in [one for one in self._tails if one not in names]:
+            self._stop(self._tails.pop(pipeline_id))
+            self._states.pop(pipeline_id, None)
+        for pipeline_id, name in names.items():
+            tail = self._tails.get(pipeline_id)
+            if tail is None:
+                self._tails[pipeline_id] = self._start(pipeline_id, name)
+            elif tail.name != name:
+                tail.name, tail.resource = name, self._resource(pipeline_id, name)
+
+    async def stop(self) -> None:
+        """Stop all tailers; what they have handed on is in the outbox."""
+        tasks = [tail.task for tail in self._tails.values() if tail.task is not None]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        self._tails.clear()
+
+    def _start(self, pipeline_id: str, name: str) -> _Tail:
+        logs = self._source.logs
+        state = self._states.get(pipeline_id, StreamState())
+        known = state.position is not None
+        tail = _Tail(name, self._resource(pipeline_id, name), LogStats())
+        _show_gaps(tail.stats, state)
+        settings = TailSettings(
+            logs.multiline.max_bytes,
+            logs.multiline.timeout,
+            skip_before_ns=int(self._clock() * 1e9) if logs.start == "end" and not known else 0,
+        )
+
+        async def open_stream(position: Position | None, again: bool) -> Connection:  # noqa: FBT001  (the tailer's own call)
+            return await self._open(tail, position, Priority.REOPEN if again or known else Priority.OPEN)
+
+        async def put(records: Sequence[tuple[Record, str]], state: StreamState) -> None:
+            await self._put(pipeline_id, tail, records, state)
+
+        tailer = Tailer(f"{self._source.name}/{name}", open_stream, put, self._redactor, settings, tail.stats, state)
+        tail.task = asyncio.create_task(tailer.run(), name=f"log {self._source.name}/{name}")
+        tail.task.add_done_callback(_report)
+        return tail
+
+    def _stop(self, tail: _Tail) -> None:
+        if tail.task is not None:
+            tail.task.cancel()
+
+    async def _open(self, tail: _Tail, position: Position | None, priority: Priority) -> Connection:
+        """Open a stream; what goes wrong becomes the label of a reconnect."""
+        try:
+            return await self._provider.open_log(tail.name, position, priority)
+        except ProviderError as error:
+            raise StreamRefusedError(
+                str(error), reason=_reason(error), retry_after_seconds=getattr(error, "retry_after_seconds", None)
+            ) from error
+
+    async def _put(
+        self, pipeline_id: str, tail: _Tail, records: Sequence[tuple[Record, str]], state: StreamState
+    ) -> None:
+        await self._outbox.put(
+            Batch(
+                key=(self._source.name, pipeline_id),
+                source=self._source.name,
+                stream=pipeline_id,
+                resource=tail.resource,
+                records=[encode_record(record, uid.encode()) for record, uid in records],
+                position=msgspec.msgpack.encode(state),
+                read_seconds=time.time(),
+                committed=lambda: _show_gaps(tail.stats, state),
+            )
+        )
+
+    def _resource(self, pipeline_id: str, name: str) -> bytes:
+        return resource_bytes(
+            resource_attributes(
+                name=name,
+                source=self._source.name,
+                pipeline_id=pipeline_id,
+                provider=self._source.provider,
+                further=self._source.attributes,
+            )
+        )
+
+
+def _show_gaps(stats: LogStats, state: StreamState) -> None:
+    """Show the gaps that are committed."""
+    if stats.gaps != state.gaps or stats.lines_lost != state.lines_lost:
+        stats.gaps.clear()
+        stats.gaps.update(state.gaps)
+        stats.lines_lost = state.lines_lost
+        stats.version += 1
+
+
+def _reason(error: ProviderError) -> str:
+    if isinstance(error, NotFoundError):
+        return "not_found"
+    if isinstance(error, TimedOutError):
+        return "timeout"
+    return "cut" if isinstance(error, MalformedError) else "refused"
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    """Say that a tailer broke in a way that nobody foresaw."""
+    if not task.cancelled() and task.exception() is not None:
+        _log.error("%s broke: %r", task.get_name(), task.exception(), exc_info=task.exception())
