@@ -4,7 +4,7 @@ from exporter.config._address import parse_address
 from exporter.config._errors import ConfigError, Problem, SecretError
 from exporter.config._load import load
 from exporter.config._models import Config, Journal, Log, Metrics
-from exporter.config._otlp import Batch, Otlp
+from exporter.config._otlp import DEFAULT_ENDPOINTS, Batch, Otlp
 from exporter.config._schema import schema
 from exporter.config._secret import Secret
 from exporter.config._source import Logs, Multiline, Redact, Source
@@ -13,6 +13,7 @@ from exporter.config._types import PROVIDERS
 from exporter.config._web import WebConfig, load_web
 
 __all__ = [
+    "DEFAULT_ENDPOINTS",
     "PROVIDERS",
     "Batch",
     "Config",

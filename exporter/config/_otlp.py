@@ -3,9 +3,16 @@
 import re
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from exporter.config._errors import SecretError
 from exporter.config._secret import Secret
@@ -28,6 +35,11 @@ from exporter.config._types import (
     whole,
 )
 from exporter.config._units import parse_duration, parse_size
+
+DEFAULT_ENDPOINTS: Final[Mapping[str, str]] = {
+    "http/protobuf": "http://127.0.0.1:4318",
+    "grpc": "http://127.0.0.1:4317",
+}
 
 
 class Batch(Model):
@@ -64,17 +76,18 @@ class Otlp(Model):
     dead_letter_limit: Size = described("100MiB", parse_size, "Largest dead-letter.jsonl; a full one holds its lane")
     traces: Switch = Field(default=True, description="Send spans for ended jobs")
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _fill_in(cls, data: Any) -> Any:
-        """Add the endpoint, whose default depends on the protocol."""
+    def _fill_in(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Add the endpoint, whose default depends on the protocol. It does not count as set: the environment may say it."""
         if not isinstance(data, dict):
-            return data
+            return handler(data)
         protocol = data.get("protocol", "http/protobuf")
         if protocol == "file" or "endpoint" in data:
-            return data
-        grpc = protocol == "grpc"
-        return data | {"endpoint": "http://127.0.0.1:4317" if grpc else "http://127.0.0.1:4318"}
+            return handler(data)
+        made = handler(data | {"endpoint": DEFAULT_ENDPOINTS["grpc" if protocol == "grpc" else "http/protobuf"]})
+        made.model_fields_set.discard("endpoint")
+        return made
 
     @field_validator("endpoint")
     @classmethod

@@ -32,9 +32,9 @@ def record(**fields: Any) -> Record:
     return cast("Record", tuple((usual | fields).values()))
 
 
-def valid_utf8(**sizes: int) -> st.SearchStrategy[bytes]:
+def valid_utf8() -> st.SearchStrategy[bytes]:
     """Return UTF-8 of any characters."""
-    return st.text(**sizes).map(lambda text: text.encode("utf-8", "replace"))
+    return st.text().map(lambda text: text.encode("utf-8", "replace"))
 
 
 times = st.integers(0, 2**64 - 1)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
-from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs, SeverityNumber
 
 from exporter.otlp.encode import encode_record, export_request, resource_bytes, stream_fields
 from exporter.otlp.json_lines import from_json_line, to_json_line
@@ -102,7 +102,7 @@ def test_other_writers() -> None:
     found = LogRecord(
         time_unix_nano=5,
         observed_time_unix_nano=6,
-        severity_number=9,
+        severity_number=SeverityNumber.SEVERITY_NUMBER_INFO,
         trace_id=bytes.fromhex("5B8EFFF798038103D269B633813FC60C"),
         body=AnyValue(int_value=7),
     )

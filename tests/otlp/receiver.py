@@ -1,0 +1,221 @@
+"""An OTLP destination that records what it is sent, decoded with opentelemetry-proto, and answers by script.
+
+    async with http_receiver() as receiver:          # or grpc_receiver()
+        receiver.replies += [Reply(503), Reply()]    # in this order; then the request is accepted
+        receiver.answer = lambda received: Reply(…)  # or as the request has it
+
+`code` is an HTTP status or the name of a gRPC status, as fits the receiver.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import grpc
+from aiohttp import web
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.duration_pb2 import Duration
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
+    ExportLogsPartialSuccess,
+    ExportLogsServiceRequest,
+    ExportLogsServiceResponse,
+)
+
+from exporter.otlp.wire import field_bytes, tag, varint
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+
+    from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+
+_METHOD = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
+
+
+@dataclass(frozen=True)
+class Received:
+    """One request."""
+
+    request: ExportLogsServiceRequest
+    headers: Mapping[str, str]
+    """The names in lower case."""
+    path: str
+    peer: str
+    """The other end of the connection."""
+
+    @property
+    def records(self) -> list[LogRecord]:
+        """All records in their order, whatever their resource."""
+        return [
+            record for one in self.request.resource_logs for scope in one.scope_logs for record in scope.log_records
+        ]
+
+    @property
+    def bodies(self) -> list[str]:
+        """What the records say."""
+        return [record.body.string_value for record in self.records]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer. Without a body a good one is empty, a bad one a google.rpc.Status."""
+
+    code: int | str = "OK"
+    body: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Or gRPC's trailing metadata."""
+    message: str = ""
+    retry_seconds: float | None = None
+    """gRPC only: RetryInfo."""
+    hang: bool = False
+    """Never answer."""
+    cut: bool = False
+    """HTTP only: close the connection instead."""
+
+
+def rejecting(rejected: int, message: str = "") -> Reply:
+    """Return the answer that accepts all but some."""
+    partial = ExportLogsPartialSuccess(rejected_log_records=rejected, error_message=message)
+    return Reply(body=ExportLogsServiceResponse(partial_success=partial).SerializeToString())
+
+
+def status_bytes(message: str, retry_seconds: float | None = None) -> bytes:
+    """Return a google.rpc.Status. Its messages are not part of protobuf, so it is put together here."""
+    status = tag(1, 0) + varint(8) + field_bytes(2, message.encode())
+    if retry_seconds is None:
+        return status
+    delay = Duration()
+    delay.FromNanoseconds(round(retry_seconds * 1e9))
+    info = field_bytes(1, delay.SerializeToString())
+    other = AnyMessage(type_url="type.googleapis.com/google.rpc.DebugInfo", value=b"x")
+    detail = AnyMessage(type_url="type.googleapis.com/google.rpc.RetryInfo", value=info)
+    return status + field_bytes(3, other.SerializeToString()) + field_bytes(3, detail.SerializeToString())
+
+
+class Receiver:
+    """What was received, and what is answered."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.requests: list[Received] = []
+        self.replies: deque[Reply] = deque()
+        self.answer: Callable[[Received], Reply] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._changed = asyncio.Event()
+        self.closing = threading.Event()
+
+    @property
+    def bodies(self) -> list[str]:
+        """What all records of all requests say, also of those that were refused."""
+        return [body for received in self.requests for body in received.bodies]
+
+    def take(self, received: Received) -> Reply:
+        """Record a request and return its answer. May be called from any thread."""
+        self.requests.append(received)
+        reply = self.answer(received) if self.answer else self.replies.popleft() if self.replies else Reply()
+        self._loop.call_soon_threadsafe(self._changed.set)
+        return reply
+
+    async def wait_for(self, enough: Callable[[Receiver], bool]) -> None:
+        """Wait until enough was received."""
+        while not enough(self):
+            self._changed.clear()
+            await self._changed.wait()
+
+
+@asynccontextmanager
+async def http_receiver(
+    ssl_context: ssl.SSLContext | None = None, *, port: int = 0, path: str = "/v1/logs"
+) -> AsyncIterator[Receiver]:
+    """Receive on loopback by HTTP/protobuf; other paths are answered with 404."""
+    receiver = Receiver()
+    closing = asyncio.Event()
+
+    async def export(request: web.Request) -> web.StreamResponse:
+        content = await request.read()  # aiohttp has decompressed it
+        assert "application/x-protobuf" == request.headers["Content-Type"]
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        decoded = ExportLogsServiceRequest.FromString(content)
+        assert request.transport is not None
+        peer = str(request.transport.get_extra_info("peername"))
+        reply = receiver.take(Received(decoded, headers, request.path, peer))
+        if reply.hang:
+            await closing.wait()
+        if reply.cut or closing.is_set():
+            request.transport.close()
+        status = 200 if reply.code == "OK" else int(reply.code)
+        body = (b"" if status < 300 else status_bytes(reply.message)) if reply.body is None else reply.body
+        return web.Response(
+            status=status, body=body, headers={"Content-Type": "application/x-protobuf", **reply.headers}
+        )
+
+    application = web.Application(client_max_size=64 * 1024 * 1024)
+    application.router.add_post(path, export)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", port, ssl_context=ssl_context)
+    await site.start()
+    receiver.url = f"http{'s' if ssl_context else ''}://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        yield receiver
+    finally:
+        closing.set()
+        await runner.cleanup()
+
+
+class _Handler(grpc.GenericRpcHandler):
+    """The one method, with bytes in and out."""
+
+    def __init__(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+
+    def service(self, details: Any) -> Any:
+        """Return the method's handler; others are not implemented."""
+        if details.method != _METHOD:
+            return None
+        return grpc.unary_unary_rpc_method_handler(self._export)
+
+    def _export(self, content: bytes, context: Any) -> bytes:
+        headers = {str(name): str(value) for name, value in context.invocation_metadata()}
+        received = Received(ExportLogsServiceRequest.FromString(content), headers, _METHOD, context.peer())
+        reply = self._receiver.take(received)
+        if reply.hang:
+            self._receiver.closing.wait()
+        metadata: list[tuple[str, str | bytes]] = list(reply.headers.items())
+        if reply.retry_seconds is not None:
+            metadata.append(("grpc-status-details-bin", status_bytes(reply.message, reply.retry_seconds)))
+        context.set_trailing_metadata(tuple(metadata))
+        if reply.code != "OK":
+            context.set_code(getattr(grpc.StatusCode, str(reply.code)))
+            context.set_details(reply.message)
+            return b""
+        return reply.body or b""
+
+
+@asynccontextmanager
+async def grpc_receiver(
+    credentials: grpc.ServerCredentials | None = None, *, port: int = 0, options: Sequence[tuple[str, Any]] = ()
+) -> AsyncIterator[Receiver]:
+    """Receive on loopback by gRPC."""
+    receiver = Receiver()
+    with ThreadPoolExecutor(8) as pool:
+        server = grpc.server(pool, options=(("grpc.so_reuseport", 0), *options))
+        server.add_generic_rpc_handlers((_Handler(receiver),))
+        address = f"127.0.0.1:{port}"
+        if credentials is None:
+            bound = server.add_insecure_port(address)
+        else:
+            bound = server.add_secure_port(address, credentials)
+        receiver.url = f"http{'s' if credentials else ''}://127.0.0.1:{bound}"
+        server.start()
+        try:
+            yield receiver
+        finally:
+            receiver.closing.set()
+            await asyncio.to_thread(lambda: server.stop(0).wait())
