@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.status import gzipped
-from exporter.status.gzipped import BATCH, Group, GzipCache, Piece, deflate, multiply, power
+from exporter.status.gzipped import BATCH, Group, GzipCache, Piece, multiply, power
 
 LINES = st.lists(st.binary(max_size=40), max_size=12)
 GROUPS = st.lists(st.tuples(st.sampled_from(["a", "b", None]), LINES), max_size=4)
@@ -50,11 +49,13 @@ def test_only_changed_batches_are_compressed(monkeypatch: pytest.MonkeyPatch) ->
     """Of a group that changed in one line only that line's batch is compressed again."""
     compressed: list[list[bytes]] = []
 
-    def noting(lines: list[bytes]) -> Piece:
-        compressed.append(lines)
-        return deflate(lines)
+    deflate = GzipCache._deflate
 
-    monkeypatch.setattr(gzipped, "deflate", noting)
+    def noting(cache: GzipCache, lines: list[bytes]) -> Piece:
+        compressed.append(lines)
+        return deflate(cache, lines)
+
+    monkeypatch.setattr(GzipCache, "_deflate", noting)
     lines = [f"line {number}\n".encode() for number in range(3 * BATCH)]
     cache = GzipCache()
     cache.body([Group("one", list(lines))])
