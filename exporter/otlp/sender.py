@@ -23,7 +23,6 @@ from exporter.otlp.transport import Accepted, Refused, RefusedData, RefusedDesti
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from exporter.journal import Waiting
     from exporter.otlp.dead_letters import DeadLetters
     from exporter.otlp.outbox import Outbox
     from exporter.otlp.transport import Outcome, Transport
@@ -125,7 +124,7 @@ class Sender:
             try:
                 return await ask()
             except JournalError as error:
-                _log.error("%s", error)  # noqa: TRY400  (no trace)
+                _log.error("%s", error)
                 await asyncio.sleep(_JOURNAL_SECONDS)
 
     async def _deliver(self, groups: Sequence[Group], read_seconds: Sequence[float]) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from exporter.status.families import Family
+    from exporter.status.log_series import LogSeries
     from exporter.status.model import Component
     from exporter.status.series import Series
 
@@ -42,6 +43,7 @@ class SourceSeries:
     horizon_seconds: float = 0.0
     """Time in a status is credited up to here: the last successful list that is committed."""
     pipelines: dict[str, Series] = field(default_factory=dict)
+    logs: dict[str, LogSeries] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def is_stale(self, now_seconds: float) -> bool:
@@ -121,6 +123,10 @@ def _pipeline_groups(
             Group(key, [one.still[openmetrics] for one in seconds]),
             Group(None, [one.moving(horizon, openmetrics=openmetrics) for one in seconds]),
         ]
+    if family.scope == "log":
+        with source.lock:
+            logs = list(source.logs.values())
+        return [Group(key, [one.lines(family)[openmetrics] for one in logs])]
     if family.scope == "now":
         return [] if source.is_stale(now) else [Group(key, [series.now.get(family, b"") for series in pipelines])]
     return [Group(key, [series.kept[family][openmetrics] for series in pipelines if family in series.kept])]

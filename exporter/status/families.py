@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 Kind = Literal["gauge", "counter", "histogram"]
-Scope = Literal["source", "now", "kept"]
+Scope = Literal["source", "now", "kept", "log"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Family:
-    """A metric family, itself the key of its lines. `scope`: of a source; of a pipeline and true now; of a pipeline and kept for ever."""
+    """A metric family, itself the key of its lines. `scope`: of a source; of a pipeline: true now, kept for ever, of its log."""
 
     name: str
     """Without the suffix that its type gives to samples."""
@@ -136,6 +136,27 @@ MISSED: Final = Family(
     "Gaps in the vendor's history, each of one or more events that were dropped before they could be read.",
 )
 
+LOG_LINES: Final = Family(
+    "hosted_pipeline_log_lines", "counter", "log", "Log lines read, after what had been read before.", ("severity",)
+)
+LOG_BYTES: Final = Family("hosted_pipeline_log_bytes", "counter", "log", "Bytes of these lines.")
+LOG_CONNECTED: Final = Family(
+    "hosted_pipeline_log_stream_connected", "gauge", "log", "Whether the pipeline's log stream is open."
+)
+LOG_RECONNECTS: Final = Family(
+    "hosted_pipeline_log_reconnects", "counter", "log", "Log streams that ended or could not be opened.", ("reason",)
+)
+LOG_LOST: Final = Family(
+    "hosted_pipeline_log_lines_lost", "counter", "log", "Lines that the vendor's buffer dropped before they could be read, where their number is known."
+)
+LOG_GAPS: Final = Family(
+    "hosted_pipeline_log_gaps", "counter", "log", "Gaps in the log: places where lines are or may be missing.", ("reason",)
+)
+LOG_REDACTIONS: Final = Family("hosted_pipeline_log_redactions", "counter", "log", "Secrets replaced in log lines.")
+LOG_LAST_LINE: Final = Family(
+    "hosted_pipeline_log_last_line_timestamp_seconds", "gauge", "log", "When a log line was last read."
+)
+
 SOURCE_FAMILIES: Final = (SOURCE_UP, SOURCE_LAST_SUCCESS, SOURCE_COMPONENT)
 PIPELINE_FAMILIES: Final = (
     INFO,
@@ -154,4 +175,12 @@ PIPELINE_FAMILIES: Final = (
     STARTS,
     EVENTS,
     MISSED,
+    LOG_LINES,
+    LOG_BYTES,
+    LOG_CONNECTED,
+    LOG_RECONNECTS,
+    LOG_LOST,
+    LOG_GAPS,
+    LOG_REDACTIONS,
+    LOG_LAST_LINE,
 )

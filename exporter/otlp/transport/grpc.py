@@ -70,7 +70,7 @@ class GrpcTransport:
     async def send(self, request: bytes, records: int) -> Outcome:
         """Send a request and say what became of it."""
         try:
-            metadata = [(name.lower(), value) for name, value in self._settings.headers().items()]
+            metadata = tuple((name.lower(), value) for name, value in self._settings.headers().items())
             began = time.monotonic()
             call = await self._call(request, metadata)
         except (SecretError, ValueError, OSError) as error:
@@ -103,22 +103,19 @@ class GrpcTransport:
             return grpc.insecure_channel(address, options=_OPTIONS)
         return grpc.secure_channel(address, _credentials(self._settings.tls), options=_OPTIONS)
 
-    async def _call(self, request: bytes, metadata: Sequence[tuple[str, str]]) -> Any:
+    async def _call(self, request: bytes, metadata: tuple[tuple[str, str | bytes], ...]) -> Any:
         """Make a call and wait for its end; a cancelled wait cancels it. Raises ValueError or OSError when none can be made."""
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[None] = loop.create_future()
         compressed = self._settings.compression == "gzip"
 
         def begin() -> Any:
-            call = (
-                self._open()
-                .unary_unary(METHOD)
-                .future(
-                    request,
-                    timeout=self._settings.timeout_seconds,
-                    metadata=metadata,
-                    compression=grpc.Compression.Gzip if compressed else grpc.Compression.NoCompression,
-                )
+            method: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._open().unary_unary(METHOD)
+            call = method.future(
+                request,
+                timeout=self._settings.timeout_seconds,
+                metadata=metadata,
+                compression=grpc.Compression.Gzip if compressed else grpc.Compression.NoCompression,
             )
             call.add_done_callback(lambda _: _tell(loop, ended))
             return call
