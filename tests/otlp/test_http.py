@@ -37,6 +37,19 @@ async def test_a_request_arrives_whole() -> None:
     assert "pipeline-exporter/" == received.headers["user-agent"][:18]
 
 
+async def test_headers_of_ours_and_of_the_user() -> None:
+    """The user's headers win over our name, and nothing says what the request is but we; no header is there twice."""
+    headers = {"user-agent": "mine", "content-TYPE": "text/plain", "content-encoding": "br"}
+    async with http_receiver() as receiver:
+        assert Accepted("200") == await sent(receiver.url, headers=headers)
+    found = receiver.requests[0].headers
+    assert ("mine", "application/x-protobuf", "gzip") == (
+        found["user-agent"],
+        found["content-type"],
+        found["content-encoding"],
+    )
+
+
 async def test_without_compression() -> None:
     """With `compression: none` the request is sent as it is."""
     async with http_receiver() as receiver:
@@ -62,6 +75,9 @@ async def test_retryable(status: int) -> None:
     outcome, _ = await outcome_of(Reply(status, headers={"Retry-After": "7"}))
     assert isinstance(outcome, Retry)
     assert 7.0 == outcome.after_seconds
+    outcome, _ = await outcome_of(Reply(status, headers={"Retry-After": "0"}))
+    assert isinstance(outcome, Retry)
+    assert None is outcome.after_seconds
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])

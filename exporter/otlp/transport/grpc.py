@@ -43,6 +43,8 @@ RETRYABLE_WITH_DELAY: Final = frozenset({"RESOURCE_EXHAUSTED", "OUT_OF_RANGE"})
 ABOUT_DATA: Final = frozenset({"INVALID_ARGUMENT"}) | RETRYABLE_WITH_DELAY
 ABOUT_DESTINATION: Final = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED", "UNIMPLEMENTED"})
 
+_NO_CONNECTION = ("failed to connect to all addresses", "errors resolving", "DNS resolution failed")
+
 _TIMEOUTS_BEFORE_A_NEW_CONNECTION = 2
 
 _OPTIONS = (
@@ -163,7 +165,7 @@ def _outcome(endpoint: str, call: Any, timed_out: bool) -> Outcome:  # noqa: FBT
         return Retry(None, code, f"{endpoint}: no answer in time")
     reason = f"{endpoint}: answered {name}: {details}" if code == name else f"{endpoint}: {details}"
     if name in RETRYABLE or (name in RETRYABLE_WITH_DELAY and status.retry_seconds is not None):
-        return Retry(status.retry_seconds, code, reason)
+        return Retry(status.retry_seconds or None, code, reason)  # no delay is no wish
     if name in ABOUT_DATA:
         return RefusedData(code, reason)
     if name in ABOUT_DESTINATION:
@@ -175,9 +177,9 @@ def _code(name: str, details: str, *, timed_out: bool) -> str:
     """Return the label of an answer. What the library says itself has a code of the protocol, too, and is told by its words."""
     if name == "DEADLINE_EXCEEDED" and timed_out:
         return "timeout"
-    if name == "UNAVAILABLE" and details.startswith("failed to connect to all addresses"):
+    if name == "UNAVAILABLE" and details.startswith(_NO_CONNECTION):
         return "tls" if "handshake" in details.lower() or "SSL" in details else "connect"
-    return "connect" if name == "UNAVAILABLE" and "resolution failed" in details else name
+    return name
 
 
 def _status(metadata: Sequence[tuple[str, str | bytes]]) -> Status:

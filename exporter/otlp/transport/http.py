@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import aiohttp
 import msgspec
+from multidict import CIMultiDict
 
 from exporter import __version__
 from exporter.config import SecretError, ssl_context
@@ -74,9 +75,10 @@ class HttpTransport:
         while self._retired:
             await self._retired.pop().close()
 
-    def _headers(self) -> dict[str, str]:
+    def _headers(self) -> CIMultiDict[str]:
         """Return the headers as they are now. Raises SecretError or ValueError."""
-        headers = {"User-Agent": f"pipeline-exporter/{__version__}", **self._settings.headers()}
+        headers = CIMultiDict({"User-Agent": f"pipeline-exporter/{__version__}"})
+        headers.update(self._settings.headers())
         headers["Content-Type"] = _CONTENT_TYPE
         if self._settings.compression == "gzip":
             headers["Content-Encoding"] = "gzip"
@@ -123,7 +125,8 @@ def _outcome(url: str, response: aiohttp.ClientResponse, body: bytes, records: i
         return accepted(code, _partial_success(response.content_type, body), records)
     reason = f"{url}: answered {status} {_reason(response, body)}".rstrip()
     if status in RETRYABLE:
-        return Retry(retry_after(response.headers.get("Retry-After")), code, reason)
+        # No delay is no wish: then it is for the sender to say when.
+        return Retry(retry_after(response.headers.get("Retry-After")) or None, code, reason)
     if status in ABOUT_DATA:
         return RefusedData(code, reason)
     if status in ABOUT_DESTINATION:
