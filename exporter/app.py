@@ -9,7 +9,9 @@ import time
 from typing import TYPE_CHECKING
 
 from exporter.config import ConfigError, load, parse_address
+from exporter.delivery import Delivery, StatusEvents
 from exporter.journal import Journal
+from exporter.otlp.settings import SettingsError, read_settings
 from exporter.overview import overview
 from exporter.polling.scheduler import Scheduler
 from exporter.providers.budget import Budgets
@@ -17,6 +19,7 @@ from exporter.providers.registry import provider_names
 from exporter.sources import make_poller, make_provider, share
 from exporter.status.exposition import Exposition
 from exporter.status.gzipped import Group, GzipCache
+from exporter.tailing import SourceLogs
 from exporter.telemetry import Telemetry
 from exporter.web import ReloadError, WebServer
 
@@ -53,6 +56,8 @@ class Exporter:
         self.scheduler = Scheduler(self.telemetry)
         self.observed = Exposition(clock)
         self.pollers: dict[str, Poller] = {}
+        self.logs: dict[str, SourceLogs] = {}
+        self.delivery: Delivery | None = None
         self.started_seconds = clock()
         self.reload_error: str | None = None
         self.reload_seconds = clock()
@@ -75,10 +80,9 @@ class Exporter:
         self.telemetry.reload_successful.set(1)
         self.telemetry.reload_timestamp.set(self.reload_seconds)
         self.telemetry.journal_limit_bytes.set(self.config.journal.limit)
-        if self.config.otlp is not None:
-            _log.warning("otlp is configured, but this version reads no logs: only status is exported")
         await self.journal.open()
         try:
+            await self._open_delivery()
             await self._add_sources(self.config.sources, zeros=self.config.metrics.zeros)
             await self.web.start()
         except BaseException:
@@ -92,7 +96,23 @@ class Exporter:
         await self.web.stop(STOP_SECONDS)
         await self._close()
 
+    async def _open_delivery(self) -> None:
+        """Begin to send records, where a destination is configured. Raises SettingsError or JournalError."""
+        settings = read_settings(self.config.otlp, os.environ)
+        if settings is not None:
+            self.delivery = Delivery(settings, self.config, self.journal, self.telemetry)
+            await self.delivery.start()
+
+    async def _close_delivery(self) -> None:
+        for logs in self.logs.values():
+            await logs.stop()
+        self.logs.clear()
+        if self.delivery is not None:
+            await self.delivery.stop()
+            self.delivery = None
+
     async def _close(self) -> None:
+        await self._close_delivery()
         for poller in self.pollers.values():
             await poller.provider.close()
         await self.journal.close()
@@ -104,13 +124,26 @@ class Exporter:
             provider = make_provider(source, budget, self._count_request(source.name), self._clock)
             poller = make_poller(source, provider, budget, self.journal, self._clock, zeros=zeros)
             await poller.restore()
+            if self.delivery is not None:
+                await self._read_logs(source, poller, self.delivery)
             self.pollers[source.name] = poller
             self.telemetry.add_source(source.name, poller.budget.available)
             self.scheduler.add(poller)
         self._show_sources()
 
+    async def _read_logs(self, source: Source, poller: Poller, delivery: Delivery) -> None:
+        """Send a source's status changes as events, and read its logs where that is wanted. Raises JournalError."""
+        poller.source.events = StatusEvents(delivery, source.provider, source.name, source.attributes)
+        if source.logs.enabled:
+            logs = SourceLogs(source, poller.provider, delivery.outbox, self.journal, poller.source, self._clock)
+            await logs.restore()
+            self.logs[source.name] = logs
+            poller.on_list = logs.sync
+
     async def _remove_source(self, name: str) -> None:
         await self.scheduler.remove(name)
+        if name in self.logs:
+            await self.logs.pop(name).stop()
         await self.pollers.pop(name).provider.close()
         self.telemetry.remove_source(name)
 
@@ -132,7 +165,8 @@ class Exporter:
         async with self._reloading:
             try:
                 config = await asyncio.to_thread(load, self.path, os.environ, provider_names())
-            except ConfigError as error:
+                read_settings(config.otlp, os.environ)
+            except (ConfigError, SettingsError) as error:
                 self.reload_error = str(error)
                 self.telemetry.reload_successful.set(0)
                 _log.error("the new configuration is refused, the old one stays: %s", error)
@@ -150,11 +184,14 @@ class Exporter:
                 _log.warning("%s has changed: that takes a restart", key)
         before = {source.name: source for source in self.config.sources}
         after = {source.name: source for source in config.sources}
-        same = config.metrics == self.config.metrics
+        same = all(getattr(config, key) == getattr(self.config, key) for key in ("metrics", "otlp", "journal"))
         kept = {name for name, source in after.items() if same and before.get(name) == source}
         for name in before.keys() - kept:
             await self._remove_source(name)
         self.config = config
+        if not same:
+            await self._close_delivery()
+            await self._open_delivery()
         self.telemetry.journal_limit_bytes.set(config.journal.limit)
         logging.getLogger().setLevel(config.log.level.upper())
         await self._add_sources([after[name] for name in after if name not in kept], zeros=config.metrics.zeros)
@@ -171,6 +208,9 @@ class Exporter:
 
     def _own_metrics(self, *, openmetrics: bool) -> bytes:
         self.telemetry.journal_bytes.set(self.journal.size_bytes())
+        outbox = self.delivery.outbox if self.delivery is not None else None
+        self.telemetry.journal_records.set(outbox.waiting_records if outbox else 0)
+        self.telemetry.journal_oldest.set((outbox.oldest_seconds if outbox else None) or 0)
         return self.telemetry.expose(openmetrics=openmetrics)
 
     def source_names(self) -> Collection[str]:
@@ -188,6 +228,8 @@ class Exporter:
             return False, f"not ready: not polled yet: {', '.join(waiting)}"
         lines = ["ready"]
         lines += [f"source {name}: {poller.last_error}" for name, poller in self.pollers.items() if poller.last_error]
+        if self.delivery is not None and (problem := self.delivery.problem()):
+            lines.append(problem)
         if self.journal.last_error:
             lines.append(f"{self.journal.last_error}; counts go on in memory and are shown once they are written")
         return True, "\n".join(lines)

@@ -14,6 +14,7 @@ from exporter import __version__, log
 from exporter import config as configuration
 from exporter.app import Exporter
 from exporter.journal import JournalError
+from exporter.otlp.settings import SettingsError
 from exporter.providers.registry import provider_names
 from exporter.running import check_online, demo, run, stop_on_signals
 from exporter.simulator import ScenarioError, SimulatorOptions, run_simulator
@@ -61,7 +62,7 @@ def run_command(path: Path, web_path: Path | None, *, lifecycle: bool) -> None:
     async def serve() -> None:
         await run(Exporter(path, config, web, lifecycle=lifecycle))
 
-    _run(serve())
+    _run(serve(), (SettingsError,))
 
 
 @main.command("check")

@@ -120,7 +120,7 @@ def _since(now: PipelineNow | None) -> float | None:
 def _transitions(exporter: Exporter, source: str | None) -> list[TransitionOverview]:
     """Return the newest transitions, newest first."""
     rows = [
-        TransitionOverview(one.at_seconds, name, one.pipeline, one.facet, one.before, one.word)
+        TransitionOverview(one.at_ns / NS, name, one.pipeline, one.facet, one.before, one.word)
         for name, poller in exporter.pollers.items()
         if source in (None, name)
         for one in poller.source.recent

@@ -17,6 +17,7 @@ from exporter.otlp.encode import encode_record, resource_attributes, resource_by
 from exporter.otlp.outbox import Batch
 from exporter.providers.budget import Priority
 from exporter.providers.errors import MalformedError, NotFoundError, ProviderError, TimedOutError
+from exporter.status.log_series import LogSeries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from exporter.logs.resume import Position
     from exporter.logs.tailer import Connection
     from exporter.otlp.outbox import Outbox
+    from exporter.polling.tracked import TrackedSource
     from exporter.providers.base import Provider
 
 _log = logging.getLogger(__name__)
@@ -51,12 +53,15 @@ class SourceLogs:
         provider: Provider,
         outbox: Outbox,
         journal: Journal,
+        tracked: TrackedSource,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._source = source
         self._provider = provider
         self._outbox = outbox
         self._journal = journal
+        self._context, self._series = tracked.context, tracked.series
+        self._began_seconds = clock()
         self._clock = clock
         self._redactor = Redactor(defaults=source.logs.redact.defaults, patterns=source.logs.redact.patterns)
         self._states: dict[str, StreamState] = {}
@@ -70,22 +75,29 @@ class SourceLogs:
             except msgspec.MsgspecError:
                 _log.error("source %s: the journal's position of the log %s cannot be read", self._source.name, stream)
 
-    @property
-    def stats(self) -> Mapping[str, LogStats]:
-        """Return what was counted, by pipeline id."""
-        return {pipeline_id: tail.stats for pipeline_id, tail in self._tails.items()}
-
     def sync(self, names: Mapping[str, str]) -> None:
         """Tail these pipelines (names by id) and no others."""
         for pipeline_id in [one for one in self._tails if one not in names]:
             self._stop(self._tails.pop(pipeline_id))
             self._states.pop(pipeline_id, None)
+            self._show(pipeline_id)
         for pipeline_id, name in names.items():
             tail = self._tails.get(pipeline_id)
             if tail is None:
                 self._tails[pipeline_id] = self._start(pipeline_id, name)
+                self._show(pipeline_id)
             elif tail.name != name:
                 tail.name, tail.resource = name, self._resource(pipeline_id, name)
+                self._show(pipeline_id)
+
+    def _show(self, pipeline_id: str) -> None:
+        """Put a pipeline's log metrics on the exposition, or take them off."""
+        tail = self._tails.get(pipeline_id)
+        with self._series.lock:
+            if tail is None:
+                self._series.logs.pop(pipeline_id, None)
+            else:
+                self._series.logs[pipeline_id] = LogSeries(self._context, tail.name, tail.stats, self._began_seconds)
 
     async def stop(self) -> None:
         """Stop all tailers; what they have handed on is in the outbox."""

@@ -181,12 +181,15 @@ class Tailer:
                 gap.lines_lost or "number unknown",
             )
 
-    async def hand_on(self, connection: Connection, records: Sequence[Record], position: Position | None) -> None:
-        """Give records an id and hand them on with the position that covers them."""
+    async def hand_on(
+        self, connection: Connection, records: Sequence[Record], covered: int, position: Position | None
+    ) -> None:
+        """Give records an id and hand them on with the position that covers them: so many lines of the connection."""
         if position is None:
             return
-        for record in records:
-            self._stats.lines[record.severity] += record.lines
+        ends = [*(record.first_line for record in records[1:]), covered]
+        for record, end in zip(records, ends, strict=True):
+            self._stats.lines[record.severity] += max(0, end - record.first_line)
         named = [
             (record, connection.uid(record.first_line) or f"{self._process}-{next(self._given)}")
             for record in self._wanted(records)
@@ -270,4 +273,4 @@ class _Following:
     async def _hand_on(self, records: Sequence[Record]) -> None:
         covered = self._given_out - self._assembler.open_lines
         if records:
-            await self._tailer.hand_on(self._connection, records, self._connection.resume.covered(covered))
+            await self._tailer.hand_on(self._connection, records, covered, self._connection.resume.covered(covered))

@@ -22,7 +22,7 @@ from exporter.providers.errors import NotFoundError, ProviderError
 from exporter.status.tracker import merge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from exporter.polling.tracked import Tracked, TrackedSource
     from exporter.providers.base import Provider
@@ -72,6 +72,8 @@ class Poller:
         """How long the newest cycle took."""
         self.description = ""
         """The vendor's server and its version, once known."""
+        self.on_list: Callable[[Mapping[str, str]], None] = lambda _names: None
+        """Told after each successful list which pipelines there are: names by id."""
         self._clock = clock
         self._recheck: dict[str, float] = {}
         self._sweep: deque[str] = deque()
@@ -147,6 +149,7 @@ class Poller:
         source.series.up = True
         await source.commit(changed)
         self._set_up(source.by_id)
+        self.on_list({pipeline_id: tracked.pipeline.name for pipeline_id, tracked in source.by_id.items()})
         return fresh
 
     def _update(self, tracked: Tracked, now: PipelineNow) -> bool:

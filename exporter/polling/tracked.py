@@ -6,18 +6,18 @@ import asyncio
 import logging
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
-from exporter.journal import JournalError, PipelineRow, SourceRow, StatusBatch
+from exporter.journal import JournalError, LogCommit, PipelineRow, SourceRow, StatusBatch
 from exporter.status.series import SecondsLines, Series, render_kept, render_now, render_up
 from exporter.status.tracker import History, Pipeline, begin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-    from exporter.journal import Journal
+    from exporter.journal import Journal, LogBatch, Waiting
     from exporter.status.exposition import SourceSeries
     from exporter.status.families import Family
     from exporter.status.fold import Entry
@@ -29,15 +29,27 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
-class Transition(NamedTuple):
-    """A counted entry, for people."""
+class Change(NamedTuple):
+    """A counted entry."""
 
-    at_seconds: float
+    at_ns: int
+    pipeline_id: str
     pipeline: str
     facet: str
     before: str | None
     word: str
     has_error: bool
+    error_code: str | None
+
+
+class Events(Protocol):
+    """Where counted entries go, in the transaction that counts them."""
+
+    async def batches(self, changes: Sequence[Change]) -> list[LogBatch]:
+        """Encode changes. Raises JournalError when there is no room for them."""
+
+    def committed(self, waiting: Sequence[Waiting], batches: Sequence[LogBatch]) -> None:
+        """Take in what was committed."""
 
 
 @dataclass(slots=True)
@@ -77,7 +89,10 @@ class TrackedSource:
     """What the counts in the journal belong to; empty before the first list."""
     dirty: dict[str, float | None] = field(default_factory=dict)
     """Pipelines that differ from the journal, with the moment at which they vanished."""
-    recent: deque[Transition] = field(default_factory=lambda: deque(maxlen=50))
+    events: Events | None = None
+    unsent: list[Change] = field(default_factory=list)
+    """Counted entries whose events are not in the journal yet."""
+    recent: deque[Change] = field(default_factory=lambda: deque(maxlen=50))
 
     async def restore(self, selects: Callable[[str], bool]) -> None:
         """Take up the counts where the journal has them, and show those of selected names. Raises JournalError."""
@@ -138,19 +153,22 @@ class TrackedSource:
         return history
 
     def note(self, tracked: Tracked, entries: Iterable[Entry]) -> None:
-        """Remember counted entries for the page."""
+        """Remember counted entries: for the page, and to be sent as events."""
         facets = tuple(self.context.vocabulary.facets)
         for entry in entries:
-            self.recent.append(
-                Transition(
-                    entry.event.at_ns / 1e9,
-                    tracked.pipeline.name,
-                    facets[entry.facet],
-                    entry.before,
-                    entry.word,
-                    entry.event.has_error,
-                )
+            change = Change(
+                entry.event.at_ns,
+                tracked.pipeline.id,
+                tracked.pipeline.name,
+                facets[entry.facet],
+                entry.before,
+                entry.word,
+                entry.event.has_error,
+                tracked.now.error_code if entry.event.has_error and tracked.now else None,
             )
+            self.recent.append(change)
+            if self.events is not None:
+                self.unsent.append(change)
 
     async def commit(self, changed: Collection[str] = ()) -> None:
         """Write what differs from the journal and the time of the last list, then show it.
@@ -158,8 +176,10 @@ class TrackedSource:
         When writing fails, what is now is shown all the same, and the counts once a later commit succeeds.
         """
         dirty, listed_seconds = dict(self.dirty), self.listed_seconds
+        unsent = list(self.unsent)
         try:
-            await self.journal.commit(await asyncio.to_thread(self._batch, dirty))
+            batches = await self.events.batches(unsent) if self.events is not None and unsent else []
+            waiting = await self.journal.commit(await asyncio.to_thread(self._batch, dirty), LogCommit(batches=batches))
         except JournalError as error:
             _log.error(
                 "source %s: %s; counts go on in memory and are shown once they are written", self.context.source, error
@@ -167,6 +187,9 @@ class TrackedSource:
             committed: Collection[str] = ()
         else:
             committed = dirty
+            if self.events is not None:
+                self.events.committed(waiting, batches)
+            del self.unsent[: len(unsent)]
             self.known_target = self.target
             self.series.horizon_seconds = listed_seconds
             for pipeline_id in dirty:
