@@ -16,7 +16,8 @@ from exporter.logs.resume import (
     Stream,
     open_cursor,
     open_replay,
-)from exporter.logs.resume._ledger import Ledger
+)
+from exporter.logs.resume._ledger import Ledger
 from exporter.logs.resume._position import DIGEST_BYTES, digests
 
 EPOCH = "0199c3f1-2d0a-7e84-b711-6f2c9a1d4e08"

@@ -174,6 +174,8 @@ class ReplayStream(Stream):
 
     def feed(self, block: bytes, forced: int = 0) -> Fed:
         """Take whole lines; the notice is read and left out, the marker is left out if it is the last line."""
+        if self._opened and not self._ended and not block.endswith(_ENDED):
+            return super().feed(block, forced)
         if block and not self._opened:
             block = self._open(block)
         if block and self._ended:
