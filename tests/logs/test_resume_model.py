@@ -201,4 +201,4 @@ class Resuming(RuleBasedStateMachine):
 
 
 TestResuming = Resuming.TestCase
-TestResuming.settings = settings(max_examples=250, stateful_step_count=40, deadline=None)
+TestResuming.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)

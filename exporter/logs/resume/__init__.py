@@ -11,7 +11,10 @@ What holds, as long as a position is committed together with the records it cove
 moment:
 - cursor: exactly once, always; absolute index: exactly once, save that a new buffer with discarded lines whose last
   compared lines equal the stored ones, at the same numbers, passes for the old one;
+  (a buffer that has discarded nothing is known by its first line);
 - change between these two: the same, because both number the lines of the buffer alike;
+- servers before 0.350 count a message of several lines as one once it is discarded, so that numbers drift: all of the
+  32 lines remembered, found exactly once a little before the number, are then the place;
 - overlap: nothing repeated and nothing lost unless the text repeats itself: see `_overlap`.
 """
 
