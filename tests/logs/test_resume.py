@@ -160,6 +160,16 @@ def test_the_cursor_says_what_was_lost() -> None:
     assert CursorPosition(EPOCH.replace("0", "1"), 3, 3) == stream.covered(0)
 
 
+def test_the_position_stays_until_the_buffer_is_known() -> None:
+    """A new buffer is named by its first line: before it nothing is reported, and the position is the old one."""
+    before = CursorPosition(EPOCH, 7)
+    stream = open_cursor(before, EPOCH.replace("0", "1"), 0, 0)
+    assert (b"", ()) == stream.feed(b"")
+    assert before == stream.covered(0)
+    assert (FRESH, (Gap("restart", None),)) == stream.feed(FRESH)
+    assert 1 == position(stream, 1).lines
+
+
 def test_a_cursor_past_the_end_is_taken_back() -> None:
     """The server answers a cursor past the end of its buffer with the end, and says that nothing is lost."""
     stream = open_cursor(CursorPosition(EPOCH, 9), EPOCH, 7, 0)

@@ -52,6 +52,7 @@ class Stream:
         self._reason: Literal["overflow", "restart", "window"] = "restart"
         self._follow = True
         self._numbered = True
+        self._renewed = False
         self._start = 0
         """The number of the line before the first one of the connection, then before the first new one."""
         self._least = 0
@@ -116,9 +117,11 @@ class Stream:
         """Expect the whole buffer, of which so many lines were discarded."""
         self._start = self._least = discarded
 
-    def lost(self, gap: Gap) -> None:
-        """Report a gap that is known before the first line."""
-        self._gaps = (*self._gaps, gap)
+    def renew(self, discarded: int, gap: Gap) -> None:
+        """Expect a buffer that is known to be another one."""
+        self.replay(discarded)
+        self._renewed = True
+        self._gaps = (gap,)
 
     def overlap(self, reason: Literal["overflow", "restart", "window"], *, follow: bool) -> None:
         """Expect text without numbers."""
@@ -133,7 +136,7 @@ class Stream:
             if not held.lines:
                 return None
             self._fresh = digest(held.between(0, 1)[0])
-        if self._before is None:
+        if self._before is None or self._renewed:
             return Found(0, same=False)
         if self._numbered:
             return choose(self._before, self._start, self._fresh, self._hold_bytes)
@@ -217,9 +220,7 @@ def open_cursor(
         lost = Gap("overflow", seq - before.seq) if seq > before.seq else None
         stream.resume(seq, before, lost, known=seq == before.seq)
     else:
-        stream = Stream(None, hold_bytes, epoch=epoch)
-        stream.replay(seq)
-        stream.lost(Gap("restart", gap or None))
+        stream.renew(seq, Gap("restart", gap or None))
     return stream
 
 
