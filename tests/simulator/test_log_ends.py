@@ -139,7 +139,7 @@ async def test_a_slow_reader_is_dropped_with_what_looks_like_a_normal_end(query:
         pipeline.log_lines([b"%d" % number for number in range(QUEUE_LINES)])
         assert (None, QUEUE_LINES) == (follower.end, follower.queued)
         pipeline.log("one too many")
-        assert () == pipeline.logs.followers
+        assert 0 == len(pipeline.logs.followers)
         assert "last chunk" == await reader.end()
 
     assert (QUEUE_LINES + 1, True) == (
@@ -191,7 +191,7 @@ async def test_faults_between_api_and_runner(fault: str, status: int, retry_afte
     faults.next(1, "/v0/pipelines/*/logs", fault)
     async with serve(world, faults=faults) as server:
         actual = await _get(server)
-        assert () == pipeline.logs.followers
+        assert 0 == len(pipeline.logs.followers)
         async with read_log(server.url, "p") as reader:
             assert 200 == reader.status
 
@@ -207,4 +207,4 @@ async def test_a_reader_that_leaves_is_forgotten() -> None:
             assert 1 == len(pipeline.logs.followers)
         await server.streams(0)
 
-    assert () == pipeline.logs.followers
+    assert 0 == len(pipeline.logs.followers)
