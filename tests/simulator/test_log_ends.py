@@ -208,3 +208,33 @@ async def test_a_reader_that_leaves_is_forgotten() -> None:
         await server.streams(0)
 
     assert 0 == len(pipeline.logs.followers)
+
+
+@pytest.mark.parametrize("fault", ["cut_middle", "truncated", "database_down"])
+async def test_faults_of_every_request_hit_logs_too(fault: str) -> None:
+    """A log can be cut, short or an error like any other answer, and nobody follows by it."""
+    world, pipeline = _world()
+    faults = Faults()
+    faults.next(1, "*", fault)
+    async with (
+        serve(world, faults=faults) as server,
+        aiohttp.ClientSession() as session,
+        session.get(f"{server.url}/v0/pipelines/p/logs") as response,
+    ):
+        if fault == "cut_middle":
+            with pytest.raises(aiohttp.ClientPayloadError):
+                await response.read()
+        else:
+            assert b"N/A" not in await response.read()
+
+    assert 0 == len(pipeline.logs.followers)
+
+
+async def test_a_log_that_is_lost_while_it_is_asked_for_ends_at_once() -> None:
+    """Who comes to a log that has just ended gets what it held and the end."""
+    world, pipeline = _world()
+    logs = pipeline.logs
+    world.runner.restart(End.CUT)
+    follower = logs.follow()
+
+    assert (1, End.CUT) == (follower.queued, follower.end)
