@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from exporter.config import ConfigError, load, parse_address
 from exporter.delivery import Delivery, StatusEvents
-from exporter.journal import Journal
+from exporter.journal import Journal, JournalError
 from exporter.otlp.settings import SettingsError, read_settings
 from exporter.overview import overview
 from exporter.polling.scheduler import Scheduler
@@ -141,10 +141,11 @@ class Exporter:
             poller.on_list = logs.sync
 
     async def _remove_source(self, name: str) -> None:
+        poller = self.pollers.pop(name)
         await self.scheduler.remove(name)
         if name in self.logs:
             await self.logs.pop(name).stop()
-        await self.pollers.pop(name).provider.close()
+        await poller.provider.close()
         self.telemetry.remove_source(name)
 
     def _show_sources(self) -> None:
@@ -171,7 +172,13 @@ class Exporter:
                 self.telemetry.reload_successful.set(0)
                 _log.error("the new configuration is refused, the old one stays: %s", error)
                 raise ReloadError(str(error)) from error
-            await self._apply(config)
+            try:
+                await self._apply(config)
+            except (JournalError, ValueError) as error:
+                self.reload_error = f"the configuration could not be applied as a whole, load it again: {error}"
+                self.telemetry.reload_successful.set(0)
+                _log.error("%s", self.reload_error)
+                raise ReloadError(self.reload_error) from error
             self.reload_error = None
             self.reload_seconds = self._clock()
             self.telemetry.reload_successful.set(1)
@@ -182,11 +189,13 @@ class Exporter:
         for key in ("listen", "data_dir"):
             if getattr(config, key) != getattr(self.config, key):
                 _log.warning("%s has changed: that takes a restart", key)
+        if config.log.format != self.config.log.format:
+            _log.warning("log.format has changed: that takes a restart")
         before = {source.name: source for source in self.config.sources}
         after = {source.name: source for source in config.sources}
         same = all(getattr(config, key) == getattr(self.config, key) for key in ("metrics", "otlp", "journal"))
-        kept = {name for name, source in after.items() if same and before.get(name) == source}
-        for name in before.keys() - kept:
+        kept = {name for name, source in after.items() if same and name in self.pollers and before.get(name) == source}
+        for name in self.pollers.keys() - kept:
             await self._remove_source(name)
         self.config = config
         if not same:

@@ -96,9 +96,7 @@ def _pipeline(row: _Row) -> PipelineOverview:
         state=row.state,
         statuses=now.words if now else {},
         desired=now.desired if now else {},
-        since_seconds=max(now.since_seconds.get(facet, 0.0) for facet in now.since_seconds)
-        if now and now.since_seconds
-        else None,
+        since_seconds=_since(now),
         error_code=now.error_code if now else None,
         error_text=now.error_message if now else None,
         events_total=pipeline.events,

@@ -6,6 +6,8 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
+from yarl import URL
+
 from exporter import __version__
 from exporter.config import SecretError, ssl_context
 from exporter.polling.poller import Poller, Settings
@@ -92,7 +94,7 @@ def _account(source: Source) -> Account:
         key = source.secret.get() if source.secret is not None else ""
     except SecretError:
         key = str(source.api_key_file)
-    return source.url, hashlib.sha256(key.encode()).hexdigest()
+    return str(URL(source.url)), hashlib.sha256(key.encode()).hexdigest()
 
 
 def _target(source: Source) -> str:

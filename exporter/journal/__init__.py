@@ -1,11 +1,12 @@
 """The SQLite file that outlives the process: what it holds is committed before it is shown or sent."""
 
 from exporter.journal._errors import JournalError, JournalInUseError
-from exporter.journal._journal import Journal
+from exporter.journal._journal import KEEP_GONE_SECONDS, Journal
 from exporter.journal._logs import Group, LogBatch, LogCommit, PositionRow, Waiting
 from exporter.journal._status import PipelineRow, SourceRow, StatusBatch
 
 __all__ = [
+    "KEEP_GONE_SECONDS",
     "Group",
     "Journal",
     "JournalError",

@@ -163,8 +163,8 @@ class Journal:
         self._db.close()
         self._lock.close()
 
-    def _transact(self, db: sqlite3.Connection, waiting: list[Work]) -> None:
-        """Do all that waits in one transaction, then tell each caller; if it fails, tell them that."""
+    def _transact(self, db: sqlite3.Connection, waiting: Sequence[Work]) -> None:
+        """Do all that waits in one transaction; if that fails, each alone, so that it fails only whom it must."""
         results: list[object] = []
         writes = any(work[2] for work in waiting)
         try:
@@ -172,7 +172,11 @@ class Journal:
                 if writes:
                     db.execute("BEGIN IMMEDIATE")
                 results = [work(db) for work, _, _ in waiting]
-        except sqlite3.Error as error:
+        except Exception as error:  # noqa: BLE001  (the thread must outlive whatever one caller asked for)
+            if len(waiting) > 1:
+                for work in waiting:
+                    self._transact(db, [work])
+                return
             failure = JournalError(f"the journal {self.path} cannot be {'written' if writes else 'read'}: {error}")
             self.last_error = str(failure)
             for _, future, _ in waiting:

@@ -59,6 +59,8 @@ class StatusBatch:
 
     source: SourceRow
     pipelines: Sequence[PipelineRow] = field(default_factory=tuple)
+    forgotten: Sequence[str] = field(default_factory=tuple)
+    """Ids of pipelines that are deleted for good."""
 
 
 def write(db: sqlite3.Connection, batch: StatusBatch) -> None:
@@ -76,6 +78,12 @@ def write(db: sqlite3.Connection, batch: StatusBatch) -> None:
         "INSERT OR REPLACE INTO history VALUES (?, ?, ?)",
         [(source.name, row.id, row.history) for row in batch.pipelines if row.history is not None],
     )
+    _forget(db, source.name, batch.forgotten)
+
+
+def _forget(db: sqlite3.Connection, source: str, ids: Sequence[str]) -> None:
+    for table in ("pipeline", "history"):
+        db.executemany(f"DELETE FROM {table} WHERE source = ? AND id = ?", [(source, one) for one in ids])  # noqa: S608
 
 
 def read_source(db: sqlite3.Connection, name: str) -> tuple[SourceRow | None, list[PipelineRow]]:

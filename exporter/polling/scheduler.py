@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 JITTER: Final = 0.05
 """Part of the interval by which a poll may be early or late, so that sources do not march in step."""
 
+WATCH_SECONDS: Final = 1.0
+
 _log = logging.getLogger(__name__)
 
 
@@ -66,6 +68,7 @@ class Scheduler:
         self._telemetry = telemetry
         self._punctuality: dict[str, Punctuality] = {}
         self._running: dict[str, asyncio.Task[str]] = {}
+        self._watching: asyncio.Task[None] | None = None
         self._scheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
@@ -75,11 +78,14 @@ class Scheduler:
     def start(self) -> None:
         """Begin to run what was added and what will be."""
         self._scheduler.start()
+        self._watching = asyncio.create_task(self._watch_clock(), name="clock")
 
     async def stop(self) -> None:
         """Run nothing more; polls under way are cancelled. What they had not committed is read again next time."""
         for name in list(self._punctuality):
             await self.remove(name)
+        if self._watching is not None:
+            self._watching.cancel()
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
 
@@ -105,6 +111,17 @@ class Scheduler:
             running.cancel()
             await asyncio.wait([running])
 
+    async def _watch_clock(self) -> None:
+        """Poll at once when the clock was set back: jobs are planned by it, and would wait until it is that late again."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            now = datetime.now(UTC)
+            for job in self._scheduler.get_jobs():
+                latest = now + job.trigger.interval * (1 + 2 * JITTER)
+                if job.next_run_time is not None and job.next_run_time > latest:
+                    _log.warning("source %s: the clock was set back, polling goes on", job.id)
+                    job.modify(next_run_time=now)
+
     async def _run(self, poller: Poller) -> None:
         name = poller.settings.name
         punctuality = self._punctuality.get(name)
@@ -112,6 +129,7 @@ class Scheduler:
             return
         if poller.budget.held_seconds:
             # The vendor asked for quiet (Retry-After): a poll that waited for the end of it would be late anyway.
+            poller.quiet()
             punctuality.refused()
             return
         started = time.monotonic()
@@ -120,7 +138,8 @@ class Scheduler:
         await asyncio.wait([polling])
         if polling.cancelled():
             return  # by remove(): the source is no longer polled
-        del self._running[name]
+        if self._running.get(name) is polling:
+            del self._running[name]
         outcome = polling.result()
         poller.last_poll_seconds = time.monotonic() - started
         self._telemetry.poll_duration.labels(name).observe(poller.last_poll_seconds)
@@ -133,7 +152,7 @@ class Scheduler:
 
     def missed(self, name: str) -> int:
         """Return how many polls of a source were due and not made."""
-        return self._punctuality[name].missed
+        return self._punctuality[name].missed if name in self._punctuality else 0
 
     def _refused(self, event: JobEvent) -> None:
         if event.job_id in self._punctuality:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
-from exporter.journal import JournalError, LogCommit, PipelineRow, SourceRow, StatusBatch
+from exporter.journal import KEEP_GONE_SECONDS, JournalError, LogCommit, PipelineRow, SourceRow, StatusBatch
 from exporter.status.series import SecondsLines, Series, render_kept, render_now, render_up
 from exporter.status.tracker import History, Pipeline, begin
 
@@ -63,7 +63,13 @@ class Tracked:
     """Readings of its history that failed, one after the other."""
     retry_seconds: float = 0.0
     """Its history is not read before this moment."""
+    malformed: bool = False
+    """Whether the newest reading had events that could not be read."""
     up: bool = True
+    gone_seconds: float | None = None
+    """When it vanished from the list."""
+    missing: int = 0
+    """Lists, one after the other, that did not show it and could not be read as a whole."""
 
 
 class _SourceState(msgspec.Struct):
@@ -87,8 +93,8 @@ class TrackedSource:
     """When the newest successful list was asked for; 0 where there has been none."""
     known_target: str = ""
     """What the counts in the journal belong to; empty before the first list."""
-    dirty: dict[str, float | None] = field(default_factory=dict)
-    """Pipelines that differ from the journal, with the moment at which they vanished."""
+    dirty: set[str] = field(default_factory=set)
+    """Pipelines that differ from the journal."""
     events: Events | None = None
     unsent: list[Change] = field(default_factory=list)
     """Counted entries whose events are not in the journal yet."""
@@ -100,6 +106,9 @@ class TrackedSource:
         if source is None:
             return
         self.known_target, self.listed_seconds = source.target, source.listed_seconds
+        await asyncio.to_thread(self._restore, source, rows, selects)
+
+    def _restore(self, source: SourceRow, rows: Sequence[PipelineRow], selects: Callable[[str], bool]) -> None:
         state = _decode(source.state, _SourceState) or _SourceState()
         for facet, words in state.unknown_words.items():
             if facet in self.context.words.unknown:
@@ -114,9 +123,10 @@ class TrackedSource:
                 )
                 continue
             shown = row.gone_seconds is None and selects(pipeline.name)
-            (self.by_id if shown else self.gone)[row.id] = Tracked(pipeline, up=False)
-        self.series.last_success_seconds = self.series.horizon_seconds = source.listed_seconds
-        self.show(self.by_id, committed=self.by_id)
+            tracked = Tracked(pipeline, up=False, gone_seconds=row.gone_seconds)
+            (self.by_id if shown else self.gone)[row.id] = tracked
+        self.series.last_success_seconds = source.listed_seconds
+        self.show(self.by_id, committed=self.by_id, horizon_seconds=source.listed_seconds)
 
     def add(self, now: PipelineNow, at_seconds: float, *, first_list: bool) -> Tracked:
         """Start to track a pipeline that the list shows and that is not tracked, or go on with one that came back."""
@@ -127,19 +137,20 @@ class TrackedSource:
             )
             tracked = Tracked(pipeline, history=history)
         else:
+            tracked.gone_seconds = None
             tracked.pipeline.digest = b""  # whatever happened while it was away is to be read
         self.by_id[now.id] = tracked
-        self.dirty[now.id] = None
+        self.dirty.add(now.id)
         return tracked
 
     def vanish(self, pipeline_id: str, at_seconds: float) -> None:
         """Stop to show a pipeline that the list no longer has. Its time stands still from the last list that had it."""
         tracked = self.by_id.pop(pipeline_id)
-        tracked.now = None
+        tracked.now, tracked.gone_seconds = None, at_seconds
         if tracked.pipeline.frozen_seconds is None:
             tracked.pipeline.frozen_seconds = self.listed_seconds
         self.gone[pipeline_id] = tracked
-        self.dirty[pipeline_id] = at_seconds
+        self.dirty.add(pipeline_id)
 
     async def load_history(self, tracked: Tracked) -> History:
         """Return a pipeline's history, from the journal if need be. Raises JournalError."""
@@ -175,37 +186,42 @@ class TrackedSource:
 
         When writing fails, what is now is shown all the same, and the counts once a later commit succeeds.
         """
-        dirty, listed_seconds = dict(self.dirty), self.listed_seconds
+        dirty, listed_seconds = set(self.dirty), self.listed_seconds
+        forgotten = self._long_gone()
         unsent = list(self.unsent)
         try:
             batches = await self.events.batches(unsent) if self.events is not None and unsent else []
-            waiting = await self.journal.commit(await asyncio.to_thread(self._batch, dirty), LogCommit(batches=batches))
+            status = await asyncio.to_thread(self._batch, dirty, forgotten)
+            waiting = await self.journal.commit(status, LogCommit(batches=batches))
         except JournalError as error:
             _log.error(
                 "source %s: %s; counts go on in memory and are shown once they are written", self.context.source, error
             )
             committed: Collection[str] = ()
+            horizon_seconds = self.series.horizon_seconds
         else:
             committed = dirty
+            horizon_seconds = listed_seconds
             if self.events is not None:
                 self.events.committed(waiting, batches)
             del self.unsent[: len(unsent)]
             self.known_target = self.target
-            self.series.horizon_seconds = listed_seconds
+            self.dirty -= dirty
+            for pipeline_id in forgotten:
+                self.gone.pop(pipeline_id, None)
             for pipeline_id in dirty:
-                del self.dirty[pipeline_id]
                 tracked = self.by_id.get(pipeline_id) or self.gone[pipeline_id]
                 tracked.history = None
         # In the vendor's order, as `dirty` has them: of what stands in order less is compressed again at a scrape.
         ids = dict.fromkeys((*committed, *changed))
         shown = {pipeline_id: self.by_id[pipeline_id] for pipeline_id in ids if pipeline_id in self.by_id}
-        await asyncio.to_thread(self.show, shown, committed=committed)
+        await asyncio.to_thread(self.show, shown, committed=committed, horizon_seconds=horizon_seconds)
 
-    def show(self, shown: Mapping[str, Tracked], *, committed: Collection[str]) -> None:
+    def show(self, shown: Mapping[str, Tracked], *, committed: Collection[str], horizon_seconds: float) -> None:
         """Render pipelines and put them on the exposition; the counts only of those that are committed."""
         before = self.series.pipelines
         fresh = {key: self._render(tracked, before.get(key), key in committed) for key, tracked in shown.items()}
-        self.series.replace(fresh, gone=[key for key in before if key not in self.by_id])
+        self.series.replace(fresh, [key for key in before if key not in self.by_id], horizon_seconds)
 
     def _render(self, tracked: Tracked, before: Series | None, committed: bool) -> Series:  # noqa: FBT001  (a private step)
         pipeline, now = tracked.pipeline, tracked.now
@@ -225,14 +241,23 @@ class TrackedSource:
             up_lines=render_up(self.context, pipeline.name),
         )
 
-    def _batch(self, dirty: Mapping[str, float | None]) -> StatusBatch:
+    def _long_gone(self) -> list[str]:
+        """Return the pipelines that vanished so long ago that they will not come back."""
+        before = self.listed_seconds - KEEP_GONE_SECONDS
+        return [
+            key for key, one in self.gone.items() if key not in self.dirty and (one.gone_seconds or before) < before
+        ]
+
+    def _batch(self, dirty: Collection[str], forgotten: Sequence[str]) -> StatusBatch:
         rows = []
-        for pipeline_id, gone_seconds in dirty.items():
+        for pipeline_id in dirty:
             tracked = self.by_id.get(pipeline_id) or self.gone[pipeline_id]
             history = None if tracked.history is None else msgspec.msgpack.encode(tracked.history)
-            rows.append(PipelineRow(pipeline_id, gone_seconds, msgspec.msgpack.encode(tracked.pipeline), history))
+            rows.append(
+                PipelineRow(pipeline_id, tracked.gone_seconds, msgspec.msgpack.encode(tracked.pipeline), history)
+            )
         state = msgspec.msgpack.encode(_SourceState(self.context.words.unknown))
-        return StatusBatch(SourceRow(self.context.source, self.target, self.listed_seconds, state), rows)
+        return StatusBatch(SourceRow(self.context.source, self.target, self.listed_seconds, state), rows, forgotten)
 
 
 def _decode(data: bytes, type_: type[T]) -> T | None:

@@ -24,6 +24,7 @@ from exporter.providers.errors import MalformedError, NotFoundError, StatusError
 from exporter.providers.http import decode_json
 from exporter.providers.times import parse_rfc3339_ns
 from exporter.status.model import Component, Event, Listing, PipelineNow, Vocabulary
+from exporter.status.words import is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -114,6 +115,12 @@ class _EventAnswer(msgspec.Struct):
     deployment_has_error: bool = False
 
 
+class _Identified(msgspec.Struct):
+    """An entry of the list, of which only the id is wanted."""
+
+    id: str
+
+
 class Feldera:
     """One Feldera server, or one tenant of it."""
 
@@ -124,6 +131,7 @@ class Feldera:
         self._client = client
         self._clock = clock
         self._listed: dict[bytes, PipelineNow] = {}
+        self._components: dict[str, None] = {}
 
     async def list(self) -> Listing:
         """Look at all pipelines in one request. An entry equal to one of the last list is not decoded again."""
@@ -135,10 +143,15 @@ class Feldera:
     async def health(self) -> Health | None:
         """Ask the cluster monitor. It answers 503 when something is unhealthy, 404 before its first check."""
         try:
-            answer = await self._client.get("/v0/cluster_healthz", priority=Priority.LIST, also=(503,))
+            answer = await self._client.get("/v0/cluster_healthz", priority=Priority.LIST, also=(503,), holds=False)
         except NotFoundError:
             return None
-        return read_health(answer, self._clock())
+        components = read_health(answer, self._clock()).components
+        for part in components:
+            # Component names are labels: only the first so many that a server ever says.
+            if len(self._components) < _MAX_COMPONENTS:
+                self._components[part.name] = None
+        return Health([part for part in components if part.name in self._components])
 
     async def history(self, pipeline: PipelineNow, priority: Priority) -> Reading:
         """Read all events that the server has kept."""
@@ -149,7 +162,10 @@ class Feldera:
         """Ask which id the name has now: a name can be given to another pipeline between two requests."""
         try:
             answer = await self._client.get(
-                f"/v0/pipelines/{_quoted(pipeline.name)}", {"selector": "status"}, priority=Priority.EVENTS
+                f"/v0/pipelines/{_quoted(pipeline.name)}",
+                {"selector": "status"},
+                priority=Priority.EVENTS,
+                holds=False,
             )
         except NotFoundError:
             return False
@@ -158,7 +174,7 @@ class Feldera:
 
     async def describe(self) -> str:
         """Name the edition and version."""
-        answer = await self._client.get("/v0/config", priority=Priority.LIST)
+        answer = await self._client.get("/v0/config", priority=Priority.LIST, holds=False)
         found = decode_json(answer)
         if not isinstance(found, dict):
             raise MalformedError(answer.url, "answered without a version: is this a Feldera server?")
@@ -166,12 +182,15 @@ class Feldera:
 
     async def alive(self) -> None:
         """Ask whether the server's process and its database connection work; needs no credentials."""
-        await self._client.get("/healthz", priority=Priority.LIST)
+        answer = await self._client.get("/healthz", priority=Priority.LIST, holds=False)
+        found = decode_json(answer)
+        if not isinstance(found, dict) or found.get("status") != "healthy":
+            raise MalformedError(answer.url, "answered without saying that it is healthy")
 
     async def events(self, name: str, *, selector: str = "status", priority: Priority = Priority.EVENTS) -> Answer:
         """Fetch a pipeline's events: newest first, no paging. `all` adds details, tens of kB each where there are errors."""
         return await self._client.get(
-            f"/v0/pipelines/{_quoted(name)}/events", {"selector": selector}, priority=priority
+            f"/v0/pipelines/{_quoted(name)}/events", {"selector": selector}, priority=priority, holds=False
         )
 
     async def event(self, name: str, event_id: str, *, selector: str = "status") -> Answer:
@@ -248,23 +267,35 @@ def read_list(
     found: dict[bytes, PipelineNow] = {}
     ids: set[str] = set()
     names: set[str] = set()
-    malformed = 0
+    malformed: list[str | None] = []
     for entry in entries:
         text = hashlib.blake2b(entry, digest_size=16).digest()
-        pipeline = before.get(text)
+        pipeline = before.get(text) or _read_entry(entry)
         if pipeline is None:
-            try:
-                pipeline = read_pipeline(msgspec.json.decode(entry))
-            except (ValueError, TypeError, RecursionError):
-                malformed += 1
-                continue
-        if pipeline.id in ids or pipeline.name in names:
-            malformed += 1
-            continue
-        ids.add(pipeline.id)
-        names.add(pipeline.name)
-        found[text] = pipeline
-    return Listing(list(found.values()), malformed), found
+            malformed.append(_id_of(entry))
+        elif pipeline.id in ids or pipeline.name in names:
+            malformed.append(pipeline.id)
+        else:
+            ids.add(pipeline.id)
+            names.add(pipeline.name)
+            found[text] = pipeline
+    identified = frozenset(one for one in malformed if one is not None)
+    return Listing(list(found.values()), len(malformed), identified, malformed.count(None)), found
+
+
+def _read_entry(entry: msgspec.Raw) -> PipelineNow | None:
+    try:
+        return read_pipeline(msgspec.json.decode(entry))
+    except (ValueError, TypeError, RecursionError):
+        return None
+
+
+def _id_of(entry: msgspec.Raw) -> str | None:
+    """Return the id of an entry of which something else cannot be read; None when that cannot be either."""
+    try:
+        return msgspec.json.decode(entry, type=_Identified).id
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def read_pipeline(entry: Any) -> PipelineNow:
@@ -360,7 +391,7 @@ def read_health(answer: Answer, now_seconds: float) -> Health:
         raise MalformedError(answer.url, "answered with something else than the health of services")
     components: list[Component] = []
     for name, part in found.items():
-        if isinstance(part, dict) and isinstance(part.get("healthy"), bool) and len(components) < _MAX_COMPONENTS:
+        if isinstance(part, dict) and isinstance(part.get("healthy"), bool) and is_plain(name):
             stale = found.get("stale") is True or ("stale" not in found and _is_old(part, answer, now_seconds))
             message = "the report is stale: the cluster monitor has stopped" if stale else _text(part.get("message"))
             components.append(Component(name, part["healthy"] and not stale, message))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 import msgspec
+from aiohttp.http_exceptions import ContentEncodingError
 
 from exporter.providers.errors import (
     MalformedError,
@@ -31,6 +32,7 @@ from exporter.providers.streams import ByteStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
+    from types import SimpleNamespace
 
     from exporter.providers.budget import Budget, Priority
 
@@ -84,6 +86,24 @@ class GetOnlyRequest(aiohttp.ClientRequest):
         super().__init__(method, *args, **kwargs)
 
 
+class _Used:
+    """Whether a request went over a connection that had been used before."""
+
+    before = False
+
+
+async def _note_reuse(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
+    context.trace_request_ctx.before = True
+
+
+class _StaleConnectionError(Exception):
+    """A pooled connection turned out to be closed; `failure` is what that would be on a new one."""
+
+    def __init__(self, failure: UnreachableError) -> None:
+        super().__init__(str(failure))
+        self.failure = failure
+
+
 class HttpClient:
     """GET requests to one vendor's account. `on_answer` is told the status, `timeout`, `connect` or `tls` of each."""
 
@@ -101,17 +121,23 @@ class HttpClient:
         *,
         priority: Priority,
         also: Collection[int] = (),
+        holds: bool = True,
     ) -> Answer:
         """Ask for a path below the URL and return the answer if its status is 200 or one of `also`.
 
         What may pass by itself is tried again twice, later each time. Raises a ProviderError. An answer with
-        `Retry-After` is not tried again: it holds the whole budget.
+        `Retry-After` is not tried again: it holds the whole budget, or where `holds` is false, as the answer is about a
+        part only, it is the caller's to honour. 429 is about the whole account in any case.
         """
         delay = FIRST_DELAY_SECONDS
         for attempt in range(1, ATTEMPTS + 1):
             await self.budget.acquire(priority)
             try:
-                return await self._get(path, params, also)
+                return await self._get(path, params, also, holds=holds)
+            except _StaleConnectionError as error:
+                if attempt == ATTEMPTS:
+                    raise error.failure from error
+                continue
             except ProviderError as error:
                 if attempt == ATTEMPTS or not _may_pass(error):
                     raise
@@ -132,7 +158,12 @@ class HttpClient:
         try:
             async with asyncio.timeout(self._connection.timeout_seconds):
                 response = await self._streams.get(
-                    url, params=params, headers=self._headers(), proxy=self._connection.proxy, allow_redirects=False
+                    url,
+                    params=params,
+                    headers=self._headers(),
+                    proxy=self._connection.proxy,
+                    allow_redirects=False,
+                    trace_request_ctx=_Used(),
                 )
                 if response.status == 200:
                     self._on_answer("200")
@@ -160,11 +191,17 @@ class HttpClient:
             if session is not None:
                 await session.close()
 
-    async def _get(self, path: str, params: Mapping[str, str] | None, also: Collection[int]) -> Answer:
+    async def _get(self, path: str, params: Mapping[str, str] | None, also: Collection[int], *, holds: bool) -> Answer:
         url = self._connection.url + path
+        used = _Used()
         try:
             async with self._open().get(
-                url, params=params, headers=self._headers(), proxy=self._connection.proxy, allow_redirects=False
+                url,
+                params=params,
+                headers=self._headers(),
+                proxy=self._connection.proxy,
+                allow_redirects=False,
+                trace_request_ctx=used,
             ) as response:
                 body, whole = await _read(response)
         except ProviderError:
@@ -174,11 +211,17 @@ class HttpClient:
             raise TimedOutError(url, f"no answer within {self._connection.timeout_seconds:g} s") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             failure = _unreachable(url, error)
+            if used.before and isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError):
+                # The server closed an idle connection: that is no failure, and asking again opens another one.
+                raise _StaleConnectionError(failure) from error
+            if isinstance(error, aiohttp.ClientPayloadError) and isinstance(error.__cause__, ContentEncodingError):
+                self._on_answer(str(response.status))
+                raise MalformedError(url, _one_line(f"the answer cannot be decompressed: {error.__cause__}")) from error
             self._on_answer(failure.code)
             raise failure from error
         self._on_answer(str(response.status) if 100 <= response.status <= 599 else "other")
         failed = None if response.status == 200 else _status_error(url, response, body)
-        if failed is not None and failed.retry_after_seconds is not None:
+        if failed is not None and failed.retry_after_seconds is not None and (holds or failed.status == 429):
             self.budget.hold(failed.retry_after_seconds)
         if failed is not None and response.status not in also:
             raise failed
@@ -200,14 +243,20 @@ class HttpClient:
         return self._session
 
     def _session_of(self, timeout: aiohttp.ClientTimeout, *, limit: int) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
+        tracing = aiohttp.TraceConfig()
+        tracing.on_connection_reuseconn.append(_note_reuse)
+        session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=limit, keepalive_timeout=KEEP_ALIVE_SECONDS, ssl=self._connection.ssl_context or True
             ),
             timeout=timeout,
             request_class=GetOnlyRequest,
             cookie_jar=aiohttp.DummyCookieJar(),
+            trace_configs=[tracing],
         )
+        # aiohttp would ask again by itself, past the budget; there is no public switch for it.
+        session._retry_connection = False  # noqa: SLF001
+        return session
 
 
 def decode_json(answer: Answer, type_: type | None = None) -> Any:

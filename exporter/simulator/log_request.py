@@ -49,10 +49,10 @@ class LogRequest(NamedTuple):
 
     def position(self) -> tuple[str, int] | None:
         """Return epoch and number of the cursor."""
+        if self.cursor is not None and not self.follow:
+            raise LogCursorError(self.cursor, "a cursor cannot be combined with follow=false")
         if not self.cursor:
             return None
-        if not self.follow:
-            raise LogCursorError(self.cursor, "a cursor cannot be combined with follow=false")
         epoch, colon, number = self.cursor.partition(":")
         if not colon:
             raise LogCursorError(self.cursor, f"expected the form <epoch>:<sequence>, got '{self.cursor}'")

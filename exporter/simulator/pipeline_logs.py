@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 class PipelineLogs:
     """One life of a log, from the runner's start or the pipeline's creation to the end of either."""
 
-    __slots__ = ("_followers", "buffer", "epoch")
+    __slots__ = ("_followers", "_over", "buffer", "epoch")
 
     def __init__(self, epoch: str, first_line: bytes) -> None:
         self.epoch = epoch
         self.buffer = LogBuffer()
         self.buffer.append(first_line)
         self._followers: list[Follower] = []
+        self._over: End | None = None
 
     @property
     def followers(self) -> tuple[Follower, ...]:
@@ -44,8 +45,7 @@ class PipelineLogs:
         if notice is not None:
             follower.replay([notice])
         follower.replay(self.buffer.lines)
-        self._followers.append(follower)
-        return follower
+        return self._admit(follower)
 
     def resume(self, cursor: tuple[str, int] | None) -> tuple[Position, Follower]:
         """Follow after a cursor. One of another life is none: everything is sent, and what is gone already is the gap."""
@@ -53,8 +53,7 @@ class PipelineLogs:
         position = self.buffer.resume(seen)
         follower = Follower(marked=False)
         follower.replay(islice(self.buffer.lines, position.seq - self.buffer.discarded, None))
-        self._followers.append(follower)
-        return position, follower
+        return position, self._admit(follower)
 
     def leave(self, follower: Follower) -> None:
         """Forget a follower, also one that has left."""
@@ -66,3 +65,15 @@ class PipelineLogs:
         followers, self._followers = self._followers, []
         for follower in followers:
             follower.finish(end, torn)
+
+    def close(self, end: End, torn: bytes = b"") -> None:
+        """End every open stream, and that of each who still comes."""
+        self._over = end
+        self.end(end, torn)
+
+    def _admit(self, follower: Follower) -> Follower:
+        if self._over is None:
+            self._followers.append(follower)
+        else:
+            follower.finish(self._over)
+        return follower

@@ -92,8 +92,9 @@ class PipelineRecord:
 
     def lose_logs(self, end: End, torn: bytes = b"") -> None:
         """End every stream, and forget the log."""
-        self.end_streams(end, torn)
-        self._logs = None
+        if self._logs is not None:
+            self._logs.close(end, torn)
+            self._logs = None
 
     def record_event(
         self,

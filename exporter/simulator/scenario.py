@@ -17,7 +17,10 @@ moment. `do` is one of:
 - `heartbeat`, `details` (`num_errors`), `flap` (`times`)
 - `event`: any event at all, written as it is (`words`: fields of `history.State` and `has_error`;
   `age_seconds`: recorded that long ago; `appears_in_seconds`: visible only then)
-- `service_down`, `service_up` (`service`: api, compiler, runner): without `pipeline`
+- `log` (`text`): let the process print that
+- `end_logs` (`as`: gone, clean, cut, reset, killed): end the open streams of its log
+- `service_down`, `service_up` (`service`: api, compiler, runner): without `pipeline`; in the health only
+- `runner_restart`: without `pipeline`; every log is lost
 
 A step that the pipeline's state does not allow is logged and left out; a bad file is refused as a whole.
 """
@@ -35,6 +38,7 @@ import yaml
 from exporter.simulator.cluster import SERVICES
 from exporter.simulator.errors import runner_check_error
 from exporter.simulator.history import State
+from exporter.simulator.log_follower import End
 from exporter.simulator.pipeline import COMPILE_OUTCOMES, ImpossibleError, Pipeline
 from exporter.simulator.world import NAME
 
@@ -85,6 +89,10 @@ def _rename(pipeline: Pipeline, to: str) -> None:
     pipeline.rename(to)
 
 
+def _end_logs(pipeline: Pipeline, **arguments: str) -> None:
+    pipeline.end_streams(End[arguments.get("as", "clean").upper()])
+
+
 _ON_PIPELINES: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "compile": (_compile, {"as": str}),
     "edit": (Pipeline.edit, {}),
@@ -103,16 +111,32 @@ _ON_PIPELINES: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "heartbeat": (Pipeline.heartbeat, {}),
     "details": (Pipeline.change_details, {"num_errors": int}),
     "flap": (Pipeline.flap, {"times": int}),
+    "log": (Pipeline.log, {"text": str}),
+    "end_logs": (_end_logs, {"as": str}),
     "event": (_event, {"words": dict, "age_seconds": _NUMBER, "appears_in_seconds": _NUMBER}),
 }
 _KEYS: dict[str, dict[str, Any]] = {
     "create": {"compile": str, "description": str},
     "service_down": {"service": str},
     "service_up": {"service": str},
+    "runner_restart": {},
     **{name: keys for name, (_, keys) in _ON_PIPELINES.items()},
 }
-_REQUIRED = {"rename": "to", "describe": "description", "service_down": "service", "service_up": "service"}
-_ALLOWED = {"compile": (*COMPILE_OUTCOMES, "none"), "as": COMPILE_OUTCOMES, "service": SERVICES}
+_OF_THE_SERVER = {"service_down", "service_up", "runner_restart"}
+_REQUIRED = {
+    "rename": "to",
+    "log": "text",
+    "describe": "description",
+    "service_down": "service",
+    "service_up": "service",
+}
+_ALLOWED: dict[tuple[str, str], tuple[str, ...]] = {
+    ("create", "compile"): (*COMPILE_OUTCOMES, "none"),
+    ("compile", "as"): COMPILE_OUTCOMES,
+    ("end_logs", "as"): tuple(end.name.lower() for end in End),
+    ("service_down", "service"): SERVICES,
+    ("service_up", "service"): SERVICES,
+}
 
 
 def load_scenario(path: Path) -> list[Step]:
@@ -143,6 +167,8 @@ def _run(world: World, step: Step) -> None:
         elif step.do in {"service_down", "service_up"}:
             change = world.cluster.fail if step.do == "service_down" else world.cluster.heal
             change(step.arguments["service"])
+        elif step.do == "runner_restart":
+            world.runner.restart()
         else:
             _ON_PIPELINES[step.do][0](_find(world, step.pipeline), **step.arguments)
     except ImpossibleError as error:
@@ -167,7 +193,7 @@ def _check(step: Any, where: str) -> Step:
     if isinstance(at_seconds, bool) or not isinstance(at_seconds, _NUMBER) or not 0 <= at_seconds < float("inf"):
         raise ScenarioError(f"{where}: `at` is {at_seconds!r}; give seconds from the start, 0 or more")
     name = arguments.pop("pipeline", "")
-    if do in {"service_down", "service_up"}:
+    if do in _OF_THE_SERVER:
         if name:
             raise ScenarioError(f"{where}: {do} concerns the server; take `pipeline` away")
     elif not isinstance(name, str) or NAME.fullmatch(name) is None:
@@ -183,8 +209,9 @@ def _check_arguments(do: str, arguments: dict[str, Any], where: str) -> None:
             raise ScenarioError(f"{where}: {do} has no key `{key}`{_suggest(key, list(known))}")
         if isinstance(value, bool) or not isinstance(value, known[key]):
             raise ScenarioError(f"{where}: `{key}` is {value!r}, which is of the wrong type")
-        if key in _ALLOWED and value not in _ALLOWED[key]:
-            raise ScenarioError(f"{where}: `{key}` is {value!r}; use one of {', '.join(_ALLOWED[key])}")
+        allowed = _ALLOWED.get((do, key), (value,))
+        if value not in allowed:
+            raise ScenarioError(f"{where}: `{key}` is {value!r}; use one of {', '.join(allowed)}")
     required = _REQUIRED.get(do)
     if required is not None and required not in arguments:
         raise ScenarioError(f"{where}: {do} needs `{required}`")

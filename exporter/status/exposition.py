@@ -49,14 +49,18 @@ class SourceSeries:
     def is_stale(self, now_seconds: float) -> bool:
         """Whether what was last known of now is too old to be shown."""
         last = self.last_success_seconds
-        return last is None or (not self.up and now_seconds - last > self.stale_after_seconds)
+        return last is None or now_seconds - last > self.stale_after_seconds
 
-    def replace(self, changed: dict[str, Series], gone: Collection[str] = ()) -> None:
-        """Put in what changed and take out what is gone."""
+    def replace(self, changed: dict[str, Series], gone: Collection[str], horizon_seconds: float) -> None:
+        """Put in what changed, take out what is gone, and credit time up to a later moment: all at once.
+
+        The lines of a pipeline say up to when its time may grow: with a new horizon and old lines it would fall again.
+        """
         with self.lock:
             self.pipelines.update(changed)
             for pipeline_id in gone:
                 self.pipelines.pop(pipeline_id, None)
+            self.horizon_seconds = horizon_seconds
 
     def set_all_up(self, *, up: bool) -> None:
         """Set the `up` of every pipeline."""
@@ -64,10 +68,10 @@ class SourceSeries:
             for series in self.pipelines.values():
                 series.up = up
 
-    def snapshot(self) -> list[Series]:
-        """Return the series as they are at this moment."""
+    def snapshot(self) -> tuple[list[Series], float]:
+        """Return the series as they are at this moment, and the horizon that goes with them."""
         with self.lock:
-            return list(self.pipelines.values())
+            return list(self.pipelines.values()), self.horizon_seconds
 
 
 class Exposition:
@@ -92,8 +96,8 @@ class Exposition:
         snapshots = [(source, source.snapshot()) for source in sources]
         for family in families.PIPELINE_FAMILIES:
             found = []
-            for source, pipelines in snapshots:
-                found += _pipeline_groups(source, pipelines, family, now, openmetrics=openmetrics)
+            for source, (pipelines, horizon) in snapshots:
+                found += _pipeline_groups(source, pipelines, family, now, horizon, openmetrics=openmetrics)
             _append(groups, family, found, openmetrics=openmetrics)
         return groups
 
@@ -110,14 +114,13 @@ def _append(groups: list[Group], family: Family, found: Sequence[Group], *, open
 
 
 def _pipeline_groups(
-    source: SourceSeries, pipelines: Sequence[Series], family: Family, now: float, *, openmetrics: bool
+    source: SourceSeries, pipelines: Sequence[Series], family: Family, now: float, horizon: float, *, openmetrics: bool
 ) -> list[Group]:
     key = family, source.name
     if family is families.UP:
         return [Group(key, [series.up_lines[series.up] for series in pipelines])]
     if family is families.SECONDS:
         # Those that move come after all that stand still, so that these can be kept compressed.
-        horizon = source.horizon_seconds
         seconds = [series.seconds for series in pipelines if series.seconds is not None]
         return [
             Group(key, [one.still[openmetrics] for one in seconds]),

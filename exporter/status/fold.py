@@ -68,13 +68,20 @@ class Entry(NamedTuple):
     word: str
 
 
+class Start(NamedTuple):
+    """A start that came to run: when the user asked for it, and the event that showed it running."""
+
+    asked_ns: int
+    event_id: bytes
+    seconds: float
+
+
 class Walk(NamedTuple):
     """The outcome of a walk: where it ended, and what happened on the way."""
 
     end: Base
     entries: list[Entry]
-    starts: dict[bytes, float]
-    """By the id of the event that showed it running: seconds since the user asked for it."""
+    starts: list[Start]
 
 
 def walk(base: Base, seen: Sequence[Seen], horizon_ns: int, label: Callable[[int, str], str]) -> Walk:
@@ -85,13 +92,13 @@ def walk(base: Base, seen: Sequence[Seen], horizon_ns: int, label: Callable[[int
     """
     end = msgspec.structs.replace(base, entered_ns=list(base.entered_ns), seconds=[dict(part) for part in base.seconds])
     entries: list[Entry] = []
-    starts: dict[bytes, float] = {}
+    starts: list[Start] = []
     for event, gap in ((one.event, one.gap) for one in seen):
         _credit(end, event, horizon_ns, label)
         _enter(end, event, entries)
-        took = _start(end, event, gap=gap)
-        if took is not None:
-            starts[event.id] = took
+        start = _start(end, event, gap=gap)
+        if start is not None:
+            starts.append(start)
         end.words, end.fresh, end.key = event.words, False, event.key
     return Walk(end, entries, starts)
 
@@ -124,8 +131,8 @@ def _enter(end: Base, event: Event, entries: list[Entry]) -> None:
             entries.append(Entry(event, facet, before, word))
 
 
-def _start(end: Base, event: Event, *, gap: bool) -> float | None:
-    """Follow a start from asked-to-run to running; return its seconds when it is done.
+def _start(end: Base, event: Event, *, gap: bool) -> Start | None:
+    """Follow a start from asked-to-run to running; return it when it is done.
 
     A start that settles elsewhere (into Paused, as asked) or is called off has no duration, nor has one with a gap in it.
     """
@@ -136,6 +143,5 @@ def _start(end: Base, event: Event, *, gap: bool) -> float | None:
     end.wanted = event.wanted
     if not end.asked_ns or not (event.running or event.settled):
         return None
-    took = (event.at_ns - end.asked_ns) / NS
-    end.asked_ns = 0
-    return max(took, 0.0) if event.running else None
+    asked_ns, end.asked_ns = end.asked_ns, 0
+    return Start(asked_ns, event.id, max(event.at_ns - asked_ns, 0) / NS) if event.running else None

@@ -86,7 +86,11 @@ class Listing:
 
     pipelines: Sequence[PipelineNow]
     malformed: int = 0
-    """Entries that could not be read. While there are any, a missing pipeline is not taken for a deleted one."""
+    """Entries that could not be read."""
+    malformed_ids: frozenset[str] = frozenset()
+    """The ids of those of them that have one: these pipelines are there."""
+    unidentified: int = 0
+    """Those without: any missing pipeline may be one of them."""
 
 
 @dataclass(frozen=True, slots=True)

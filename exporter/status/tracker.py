@@ -21,6 +21,7 @@ from exporter.status.fold import NS, Base, Entry, Seen, walk
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from exporter.status.fold import Start
     from exporter.status.model import Event, PipelineNow, Vocabulary
     from exporter.status.words import Words
 
@@ -166,10 +167,12 @@ def merge(
     words: Words,
     *,
     horizon_seconds: float,
+    whole: bool = True,
 ) -> Merged:
     """Take in a reading of the vendor's whole retained history, in any order and with repeats, and count what is new.
 
-    Changes both the pipeline and its history. An empty reading changes nothing but the baseline.
+    Changes both the pipeline and its history. An empty reading changes nothing but the baseline. A reading is not
+    `whole` when some of its events could not be read.
     """
     facets = tuple(vocabulary.facets)
 
@@ -179,7 +182,7 @@ def merge(
     events = sorted({event.id: event for event in events}.values(), key=lambda event: event.key)
     follows = pipeline.baseline is None
     if pipeline.baseline is not None:
-        _take_baseline(pipeline, pipeline.baseline, history, events, label)
+        _take_baseline(pipeline, pipeline.baseline, history, events, label, whole=whole)
     horizon_ns = int(horizon_seconds * NS)
     floor = history.base.key
     known = {one.event.id for one in history.seen}
@@ -196,9 +199,8 @@ def merge(
     for entry in entries:
         name = label(entry.facet, entry.word)
         pipeline.transitions[entry.facet][name] = pipeline.transitions[entry.facet].get(name, 0) + 1
-    for event_id, took in after.starts.items():
-        if event_id not in before.starts:
-            pipeline.starts.observe(took)
+    for start in _new_starts(before.starts, after.starts):
+        pipeline.starts.observe(start.seconds)
     pipeline.events += len(new)
     pipeline.missed += gap
     pipeline.newest_ns = max([pipeline.newest_ns, *(event.at_ns for event in new)])
@@ -231,7 +233,13 @@ def baseline_length(events: Sequence[Event], listed: PipelineBaseline) -> int:
     if not any(listed.dated) or not fits(events[max(last, 0)]):
         return len(events)
     later = (number for number in range(last + 1, len(events)) if not fits(events[number]))
-    return next(later, len(events))
+    end = next(later, len(events))
+    # The other facets have no times: they were as listed at the first event that says so, and until one says otherwise.
+    same = [event.words == listed.words for event in events[max(last, 0) : end]]
+    if True not in same:
+        return end
+    first = same.index(True)
+    return max(last, 0) + first + same[first:].index(False) if False in same[first:] else end
 
 
 def _take_baseline(
@@ -240,6 +248,8 @@ def _take_baseline(
     history: History,
     events: list[Event],
     label: Callable[[int, str], str],
+    *,
+    whole: bool,
 ) -> None:
     """Make the base of a pipeline from the part of its history that is not counted."""
     old = events[: baseline_length(events, listed)]
@@ -251,12 +261,15 @@ def _take_baseline(
         base.entered_ns = [0 if entered == oldest else entered for entered in base.entered_ns]
     if not old:
         base.words, base.wanted = listed.words, listed.wanted
+    if not old or not whole:
+        # What is missing here and comes later is as old as the list says that the newest change is.
+        base.key = max(base.key, (listed.changed_ns, b"\xff" * 16))
     base.fresh = False
     base.since_ns = seen_ns
     base.seconds = [{} for _ in listed.words]
     history.base = base
     pipeline.baseline = None
-    pipeline.newest_ns = base.key[0]
+    pipeline.newest_ns = max((event.at_ns for event in old), default=0)
 
 
 def _new_entries(before: Sequence[Entry], after: Sequence[Entry]) -> list[Entry]:
@@ -274,6 +287,13 @@ def _new_entries(before: Sequence[Entry], after: Sequence[Entry]) -> list[Entry]
             more[word] -= 1
             result.append(entry)
     return result
+
+
+def _new_starts(before: Sequence[Start], after: Sequence[Start]) -> list[Start]:
+    """Return the starts that are new: a late event can move a start's beginning or end, which is no other start."""
+    asked = {start.asked_ns for start in before}
+    ended = {start.event_id for start in before}
+    return [start for start in after if start.asked_ns not in asked and start.event_id not in ended]
 
 
 def _credit(pipeline: Pipeline, end: Base, horizon_seconds: float, label: Callable[[int, str], str]) -> None:

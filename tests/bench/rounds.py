@@ -57,8 +57,9 @@ async def measure(pipelines: int, rounds: int, folder: Path, say: Callable[[str]
             await _settle(measured)
             text = folder / "exposition.txt"
             text.write_bytes(measured.scrape(openmetrics=False)[1])
-            say("prometheus-client takes over the same series")
+            say("prometheus-client takes over the same series; a round that is not counted")
             with child(baseline.main, text) as client:
+                await _round(Figures(), measured, simulator, client)
                 for number in range(rounds):
                     say(f"round {number + 1} of {rounds}")
                     await _round(figures, measured, simulator, client)
@@ -90,7 +91,9 @@ async def _changed_round(figures: Figures, measured: Measured, simulator: Child,
     for name, openmetrics in FORMATS.items():
         simulator.ask("change", count)
         figures.costs["poll, changed"].append(await measured.poll())
-        figures.costs[f"scrape {name}, changed"].append(measured.scrape(openmetrics=openmetrics)[0])
+        for gzip in (False, True):
+            kind = f"{name}, gzip" if gzip else name
+            figures.costs[f"scrape {kind}, changed"].append(measured.scrape(openmetrics=openmetrics, gzip=gzip)[0])
     await _settle(measured)
 
 

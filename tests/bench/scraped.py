@@ -34,6 +34,7 @@ class Scraped:
     """What a Prometheus saw; medians of SCRAPES scrapes."""
 
     version: str
+    zeros: bool
     seconds: float
     """Its `scrape_duration_seconds` of the exporter."""
     fixed_seconds: float
@@ -91,7 +92,7 @@ class _Prometheus(Program):
 
 
 async def measure_prometheus(
-    version: str, binary: Path, pipelines: int, folder: Path, say: Callable[[str], None]
+    version: str, binary: Path, pipelines: int, folder: Path, say: Callable[[str], None], *, zeros: bool = True
 ) -> Scraped:
     """Let a Prometheus scrape an exporter of so many pipelines, and then what the exporter last gave."""
     say(f"Prometheus {version}: scrapes the exporter")
@@ -100,6 +101,8 @@ async def measure_prometheus(
     with child(simulated.main, pipelines) as simulator:
         source = {"name": "prod", "provider": "feldera", "url": simulator.ask("url"), "budget": "1000/s"}
         exporter = Exporter(folder / "exporter", port, [source])
+        with exporter.config.open("a") as config:
+            config.write(yaml.safe_dump({"metrics": {"zeros": zeros}}))
         async with _running(exporter):
             await until("all are shown", lambda: _answer(exporter), lambda found: found.samples > pipelines * 20, 120)
             async with _running(prometheus):
@@ -113,6 +116,7 @@ async def measure_prometheus(
                     fixed_durations = await prometheus.durations(time.time(), pipelines * 20)
     return Scraped(
         version=version,
+        zeros=zeros,
         seconds=median(durations[-SCRAPES:]),
         fixed_seconds=median(fixed_durations[-SCRAPES:]),
         answer_seconds=median(answer.seconds for answer in answers),

@@ -110,3 +110,19 @@ async def test_long_gone_pipelines_are_forgotten(tmp_path: Path) -> None:
     await journal.open()
     assert [] == (await journal.read_source("prod"))[1]
     await journal.close()
+
+
+async def test_one_bad_write_fails_alone(tmp_path: Path) -> None:
+    """Writes and reads that waited with one that fails are done all the same, and so are later ones."""
+    journal = Journal(tmp_path)
+    await journal.open()
+    bad = StatusBatch(SourceRow("bad", "target", 1.0, object()))  # type: ignore[arg-type]
+    results = await asyncio.gather(
+        journal.commit(batch()), journal.commit(bad), journal.read_source("x"), return_exceptions=True
+    )
+    assert [type(None), JournalError, tuple] == [type(result) for result in results]
+    await journal.commit(batch(2.0))
+    source, _ = await journal.read_source("prod")
+    assert source is not None
+    assert 2.0 == source.listed_seconds
+    await journal.close()

@@ -54,6 +54,7 @@ class Harness:
         await self.journal.open()
         provider = make_provider(source, budget, lambda code: self.codes.update([code]), self.clock)
         self.poller = make_poller(source, provider, budget, self.journal, self.clock, zeros=True)
+        self.poller._monotonic = self.clock
         await self.poller.restore()
         self._exposition = Exposition(self.clock)
         self._exposition.set_sources([self.poller.source.series])

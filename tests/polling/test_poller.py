@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from exporter.journal import Journal, JournalError, LogCommit, StatusBatch
+from exporter.polling.tracked import TrackedSource
 from exporter.simulator import World, quiet
+from exporter.status.exposition import SourceSeries
+from exporter.status.model import Listing
 from tests.polling.harness import polling
 
 if TYPE_CHECKING:
@@ -243,7 +247,7 @@ async def test_malformed_entries_remove_no_series(tmp_path: Path) -> None:
     async with polling(tmp_path, world) as prod:
         await prod.poll()
         listing = await prod.poller.provider.list()
-        broken = type(listing)((), malformed=1)
+        broken = type(listing)((), malformed=1, unidentified=1)
         prod.poller._problems, prod.poller._malformed = [], 0
         await prod.poller._take_list(broken, prod.clock(), first_list=False)
         assert ("error", {("orders",): 0.0}) == (prod.poller._outcome(), prod.samples("hosted_pipeline_up"))
@@ -308,14 +312,6 @@ async def test_sweep_reads_every_pipeline_once(tmp_path: Path) -> None:
             perpoll.append(sum(prod.server.counts.values()) - before - 2)
         reads = Counter({path: count for path, count in prod.server.counts.items() if path.endswith("/events")})
         assert ({1}, 40, 1) == (set(reads.values()), len(reads), max(perpoll))
-
-
-async def test_short_budget_leaves_histories_for_later(tmp_path: Path) -> None:
-    """What the budget does not allow before the next poll is read in later ones; the list comes first."""
-    async with polling(tmp_path, quiet(30), budget="10/s", interval="1s", sweep="24h") as prod:
-        await prod.poll()
-        read = sum(count for path, count in prod.server.counts.items() if path.endswith("/events"))
-        assert 5 <= read <= 20
 
 
 def script(rng: random.Random, count: int) -> list[dict[str, Any]]:
@@ -389,10 +385,135 @@ async def test_time_in_status_adds_up(tmp_path: Path) -> None:
         assert total == pytest.approx(prod.clock() - began, abs=0.001)
 
 
+async def test_time_never_falls_at_any_scrape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scrapes before, between and after the steps of a commit never see a counter fall."""
+    world = World(chores=False)
+    pipelines = [world.create(f"p{number}") for number in range(3)]
+    world.advance(60)
+    async with polling(tmp_path, world) as prod:
+        shown: dict[tuple[str, ...], float] = {}
+        fell: list[tuple[str, ...]] = []
+
+        def scrape() -> None:
+            now = prod.samples("hosted_pipeline_status_seconds_total")
+            fell.extend(key for key, value in shown.items() if now[key] < value)
+            shown.update(now)
+
+        show, replace = TrackedSource.show, SourceSeries.replace
+
+        def slow_show(self: TrackedSource, *args: Any, **keys: Any) -> None:
+            scrape()
+            show(self, *args, **keys)
+            scrape()
+
+        def slow_replace(self: SourceSeries, *args: Any) -> None:
+            scrape()
+            replace(self, *args)
+            scrape()
+
+        await prod.poll()
+        monkeypatch.setattr(TrackedSource, "show", slow_show)
+        monkeypatch.setattr(SourceSeries, "replace", slow_replace)
+        for number in range(12):
+            for pipeline in pipelines:
+                (pipeline.start if number % 2 else pipeline.stop)()
+            await prod.poll()
+        assert ([], True) == (fell, max(shown.values()) > 60)
+
+
+async def test_first_commit_that_fails_does_not_hide_new_pipelines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counting starts with the first list, also when that could not be written."""
+    async with polling(tmp_path) as prod:
+        commit = Journal.commit
+
+        async def full(_self: Journal, _batch: StatusBatch, _logs: LogCommit | None = None) -> None:
+            raise JournalError("database or disk is full")
+
+        monkeypatch.setattr(Journal, "commit", full)
+        await prod.poll()
+        prod.world.create("orders")
+        await prod.poll()
+        monkeypatch.setattr(Journal, "commit", commit)
+        await prod.poll()
+        await prod.poll()
+        assert 1 == prod.transitions("orders")["program", "Success"]
+
+
+async def test_changed_history_is_read_however_small_the_budget(tmp_path: Path) -> None:
+    """A budget that list and health use up stretches the cycle rather than starve what changed."""
+    world = World(chores=False)
+    orders = world.create("orders")
+    world.advance(60)
+    async with polling(tmp_path, world, budget="2/s", interval="10ms", sweep="24h") as prod:
+        await prod.poll()
+        orders.start()
+        for _ in range(3):
+            await prod.poll()
+        assert 1 == prod.transitions("orders")["runtime", "Running"]
+
+
+async def test_one_pipelines_retry_after_holds_only_that_pipeline(tmp_path: Path) -> None:
+    """What the vendor asks of one pipeline's history does not keep the list from being read."""
+    world = World(chores=False)
+    orders = world.create("orders")
+    world.advance(60)
+    async with polling(tmp_path, world) as prod:
+        await prod.poll()
+        orders.start()
+        world.advance(30)
+        prod.server.faults.next(1, "/v0/pipelines/orders/events", "unavailable")
+        await prod.poll()
+        assert (0.0, {("orders",): 0.0}) == (prod.poller.budget.held_seconds, prod.samples("hosted_pipeline_up"))
+        await prod.poll()
+        await prod.poll()
+        assert 1 == prod.transitions("orders")["runtime", "Running"]
+
+
+async def test_lasting_malformed_entry_does_not_keep_deleted_pipelines(tmp_path: Path) -> None:
+    """A pipeline that five lists in a row leave out is gone, whatever else they hold."""
+    world = World(chores=False)
+    world.create("orders")
+    world.advance(60)
+    async with polling(tmp_path, world) as prod:
+        await prod.poll()
+        broken = Listing((), malformed=1, unidentified=1)
+        for _ in range(5):
+            assert 1 == len(prod.samples("hosted_pipeline_up"))
+            await prod.poller._take_list(broken, prod.clock(), first_list=False)
+        assert {} == prod.samples("hosted_pipeline_up")
+
+
+async def test_sweep_leaves_the_recheck_alone(tmp_path: Path) -> None:
+    """A reading before the minute is over is not the one for late events."""
+    world = World(chores=False)
+    orders = world.create("orders")
+    world.advance(60)
+    async with polling(tmp_path, world, sweep="15s") as prod:
+        await prod.poll()
+        orders.edit()
+        await prod.poll()
+        await prod.poll()
+        assert orders.id in prod.poller._recheck
+
+
+async def test_long_gone_pipelines_are_forgotten(tmp_path: Path) -> None:
+    """A pipeline that vanished a month ago takes no room any more, in memory or in the journal."""
+    world = World(chores=False)
+    orders = world.create("orders")
+    world.advance(60)
+    async with polling(tmp_path, world) as prod:
+        await prod.poll()
+        orders.delete()
+        await prod.poll()
+        assert 1 == len(prod.poller.source.gone)
+        await prod.poll(31 * 86400)
+        assert ({}, []) == (prod.poller.source.gone, (await prod.journal.read_source("prod"))[1])
+
+
 async def test_unwritable_journal_holds_counts_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the journal cannot be written what is now goes on and new counts are shown only once they are written."""
-    from exporter.journal import Journal, JournalError, StatusBatch
-
     world = World(chores=False)
     orders = world.create("orders")
     world.advance(60)
@@ -400,7 +521,7 @@ async def test_unwritable_journal_holds_counts_back(tmp_path: Path, monkeypatch:
         await prod.poll()
         commit = Journal.commit
 
-        async def full(_self: Journal, _batch: StatusBatch) -> None:
+        async def full(_self: Journal, _batch: StatusBatch, _logs: LogCommit | None = None) -> None:
             raise JournalError("database or disk is full")
 
         monkeypatch.setattr(Journal, "commit", full)

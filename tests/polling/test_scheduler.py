@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from exporter.polling.poller import Settings
@@ -12,6 +13,8 @@ from exporter.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import pytest
 
 SECONDS = 30
 """Far more than anything here takes."""
@@ -28,6 +31,11 @@ class FakePoller:
         self.free = asyncio.Event()
         self.free.set()
         self.error: Exception | None = None
+        self.quieted = False
+
+    def quiet(self) -> None:
+        """Be told that no poll may be made."""
+        self.quieted = True
 
     async def poll(self) -> str:
         """Poll as the test wants."""
@@ -138,7 +146,18 @@ async def test_vendor_that_wants_quiet_is_not_polled() -> None:
     poller.budget.hold(3600)
     async with Running(poller) as running:
         await until(lambda: running.value("polls_missed_total", "prod") >= 2)
-        assert poller.polls == 0
+        assert (poller.polls, poller.quieted) == (0, True)
+
+
+async def test_clock_that_was_set_back_does_not_stop_polling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A poll that is planned far too late, as the clock was set back, is made soon."""
+    monkeypatch.setattr("exporter.polling.scheduler.WATCH_SECONDS", 0.01)
+    poller = FakePoller("prod", interval_seconds=5)
+    async with Running(poller) as running:
+        await until(lambda: poller.polls == 1)
+        later = datetime.now(UTC) + timedelta(hours=1)
+        running.scheduler._scheduler.modify_job("prod", next_run_time=later)
+        await until(lambda: poller.polls == 2)
 
 
 async def test_removed_source_is_polled_no_more() -> None:

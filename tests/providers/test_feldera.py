@@ -223,7 +223,8 @@ async def test_a_name_is_one_segment_of_the_path(name: str, quoted: str) -> None
 
 async def test_what_is_asked() -> None:
     """The short selector is always named, as the default one is megabytes."""
-    async with loopback(answer(b"[]")) as server, asking(server.url) as asked:
+    replies = [answer(b"[]")] * 3 + [answer(b'{"status":"healthy"}')]
+    async with loopback(*replies) as server, asking(server.url) as asked:
         await asked.feldera.list()
         await asked.feldera.events("orders", selector="all")
         await asked.feldera.event("orders", "latest")

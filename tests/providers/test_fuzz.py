@@ -158,7 +158,6 @@ def put_through(nows: Sequence[PipelineNow], readings: Sequence[Sequence[Event]]
     """Track pipelines over their readings, through the journal's form, and render them for both parsers."""
     context = Context("feldera", "prod", VOCABULARY, Words(VOCABULARY.facets))
     series = SourceSeries("feldera", "prod", 75.0, up=True, last_success_seconds=NOW_SECONDS, components=parts)
-    series.horizon_seconds = NOW_SECONDS
     for number, now in enumerate(nows):
         tracked, history = begin(now, VOCABULARY, context.words, at_seconds=NOW_SECONDS - 60, first_list=number % 2 > 0)
         for reading in readings:
@@ -169,7 +168,7 @@ def put_through(nows: Sequence[PipelineNow], readings: Sequence[Sequence[Event]]
                 assert {} == {word: count for word, count in was.items() if facet[word] < count}
             tracked = msgspec.msgpack.decode(msgspec.msgpack.encode(tracked), type=Pipeline)
             history = msgspec.msgpack.decode(msgspec.msgpack.encode(history), type=History)
-        series.replace({now.id: rendered(context, now, tracked)})
+        series.replace({now.id: rendered(context, now, tracked)}, [], NOW_SECONDS)
     accepted(series)
 
 

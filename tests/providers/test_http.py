@@ -128,6 +128,7 @@ async def test_a_message_is_short_and_on_one_line() -> None:
         (answer(b"[]", headers=["Content-Type: text/html; charset=utf-8"]), "the url is not that of the API"),
         (answer(b"\x00\xff\xfe" * 100), "JSON is malformed"),
         (answer(b"[" * 100_000), "recursion"),
+        (answer(b"no gzip at all", headers=["Content-Encoding: gzip"]), "cannot be decompressed"),
         (zipped(b"[" + b'{"name":"orders"},' * 50 + b"7]", keep=25), "truncated"),
     ],
 )
@@ -195,7 +196,6 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encodi
         CHUNKED + b"nonsense\r\n",
         b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
         answer(b"never brotli", headers=["Content-Encoding: br"]),
-        answer(b"no gzip at all", headers=["Content-Encoding: gzip"]),
     ],
 )
 async def test_a_broken_answer_is_asked_again_and_raised(sent: bytes) -> None:
@@ -281,6 +281,23 @@ async def test_connections_are_used_again() -> None:
         await get_json(asked)
         await get_json(asked)
         assert (1, 2) == (server.connections, len(server.requests))
+
+
+async def test_connections_that_break_when_reused_stay_within_the_budget() -> None:
+    """Asking again on a new connection takes a place of the budget too, and is done by nobody else."""
+    replies: list[Reply] = [answer(b"[1]"), cut()] * 20
+    async with loopback(*replies) as server, asking(server.url) as asked:
+        taken: list[Priority] = []
+        acquire = asked.client.budget.acquire
+
+        async def counted(priority: Priority) -> None:
+            taken.append(priority)
+            await acquire(priority)
+
+        asked.client.budget.acquire = counted  # type: ignore[method-assign]
+        for _ in range(5):
+            await asked.client.get("/x", priority=Priority.LIST)
+        assert len(server.requests) == len(taken)
 
 
 @pytest.mark.parametrize("stale", ["closed while idle", "closed at the next request"])

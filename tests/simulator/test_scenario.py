@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 
-from exporter.simulator import ScenarioError, SimulatorOptions, World, load_scenario, plan_scenario, run_simulator
+from exporter.simulator import End, ScenarioError, SimulatorOptions, World, load_scenario, plan_scenario, run_simulator
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,6 +47,28 @@ def test_a_story_happens_as_written(tmp_path: Path, caplog: pytest.LogCaptureFix
     assert ["scenario: start at 41.0 s left out: there is no pipeline 'orders': create it first"] == caplog.messages
 
 
+def test_logs_are_scripted(tmp_path: Path) -> None:
+    """A story prints lines, ends streams and restarts the runner."""
+    story = """
+    - {at: 0, pipeline: p, do: create, compile: none}
+    - {at: 1, pipeline: p, do: log, text: "one\\ntwo"}
+    - {at: 2, pipeline: p, do: end_logs, as: cut}
+    - {at: 3, do: runner_restart}
+    """
+    world = World()
+    plan_scenario(world, load_scenario(_write(tmp_path, story)))
+    world.advance(1)
+    pipeline = world.find("p")
+    assert pipeline is not None
+    follower, epoch = pipeline.logs.follow(), pipeline.logs.epoch
+    world.advance(1)
+
+    assert [b"one", b"two"] == follower.take()[1:]
+    assert End.CUT is follower.end
+    world.advance(1)
+    assert epoch != pipeline.logs.epoch
+
+
 @pytest.mark.parametrize(
     ("text", "error"),
     [
@@ -55,6 +77,11 @@ def test_a_story_happens_as_written(tmp_path: Path, caplog: pytest.LogCaptureFix
         ("- [", "is neither YAML nor JSON: "),
         ("- 3", "step 1: is 3, not a mapping with `at`, `pipeline` and `do`"),
         ("- {at: 0, pipeline: p, do: crate}", "step 1: `do` is 'crate', which is no operation; did you mean `create`?"),
+        (
+            "- {at: 0, pipeline: p, do: end_logs, as: boom}",
+            "step 1: `as` is 'boom'; use one of gone, clean, cut, reset, killed",
+        ),
+        ("- {at: 0, pipeline: p, do: runner_restart}", "step 1: runner_restart concerns the server; take `pipeline`"),
         ("- {at: -1, pipeline: p, do: start}", "step 1: `at` is -1; give seconds from the start, 0 or more"),
         (
             "- {at: 0, pipeline: 'a b', do: start}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -265,6 +266,55 @@ def test_start_over_the_baseline_and_trimming() -> None:
     tracked.restart()
     tracked.read(starting, event(10, "Provisioned", "Running"))
     assert 6.0 == tracked.pipeline.starts.sum
+
+
+def test_late_running_is_no_second_start() -> None:
+    """A late event that shows it running earlier moves the end of a start; it is still one start."""
+    tracked = new()
+    events = [event(1, "Stopped"), event(2, "Stopped", wanted=True), event(9, "Provisioned", "Running")]
+    tracked.read(*events)
+    tracked.read(*events, event(8, "Provisioned", "Running", number=1))
+    assert (1, 7.0) == (sum(tracked.pipeline.starts.counts), tracked.pipeline.starts.sum)
+
+
+def test_history_that_was_empty_at_first_is_not_counted_later() -> None:
+    """Events from before the first list that come only with the second reading are not counted."""
+    tracked = Tracked(listed("Provisioned", "Running", since=3), at=10, first_list=True)
+    tracked.read()
+    tracked.read(event(1, "Stopped"), event(3, "Provisioned", "Running"), event(11, "Provisioned", "Paused"))
+    assert ({"Paused": 1}, 1) == (tracked.counts, tracked.pipeline.events)
+
+
+def test_storage_that_changed_after_the_first_list_is_counted() -> None:
+    """Facets without times are as listed at the first event that says so; what differs after it is new."""
+    tracked = Tracked(
+        replace(listed("Stopped", None, since=3), since_seconds={"resources": 3.0}), at=10, first_list=True
+    )
+    tracked.read(event(3, "Stopped"), event(11, "Stopped", "Paused", wanted=False), event(12, "Stopped"))
+    assert {"Paused": 1} == tracked.counts
+
+
+@given(data=st.data())
+def test_trimmed_histories_count_all_that_was_read(data: st.DataObject) -> None:
+    """With a vendor that keeps few events, late ones and a moving horizon, nothing falls and nothing is counted twice."""
+    tracked, now, made = new(), 0.0, list[Event]()
+    visible: list[Event] = []
+    shown: list[dict[str, float]] = [{}, {}]
+    words = st.tuples(st.sampled_from(["Stopped", "Provisioned"]), st.sampled_from([None, "Initializing", "Running"]))
+    for _ in range(data.draw(st.integers(2, 6))):
+        now += 15
+        for age, pair in data.draw(st.lists(st.tuples(st.integers(0, 30), words), max_size=4)):
+            made.append(event(max(now - age, 1), *pair, number=len(made)))
+            visible.append(made[-1])
+        visible = sorted(visible)[-data.draw(st.integers(3, 8)) :]
+        tracked.read(*visible, horizon=now)
+        tracked.restart()
+        seconds = tracked.pipeline.seconds(now)
+        assert all(seconds[f][word] >= value for f, facet in enumerate(shown) for word, value in facet.items())
+        shown = seconds
+    assert tracked.pipeline.events <= len(made)
+    if tracked.pipeline.events == len(made) and not tracked.pipeline.missed:
+        assert reference(made) == Counter(tracked.counts)
 
 
 def reference(events: list[Event]) -> Counter[str]:
