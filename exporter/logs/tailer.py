@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from exporter.logs.records import Record
     from exporter.logs.redact import Redactor
-    from exporter.logs.resume import Gap, Stream
+    from exporter.logs.resume import Fed, Gap, Stream
     from exporter.logs.stats import LogStats
 
 FIRST_BACKOFF_SECONDS: Final = 0.5
@@ -208,6 +208,11 @@ class Tailer:
         return [record for record in records if record.time_ns >= before_ns or (record.time_ns == 0 and not replayed)]
 
     @property
+    def is_new(self) -> bool:
+        """Whether nothing is known yet of where reading stands."""
+        return self._state.position is None
+
+    @property
     def settings(self) -> TailSettings:
         """How logs are read."""
         return self._settings
@@ -220,11 +225,13 @@ class _Following:
         self._tailer = tailer
         self._connection = connection
         self._lines = LineBuffer()
+        self._forced = 0
         self._assembler = Assembler(tailer.settings.multiline_bytes)
         self._given_out = 0
 
     async def follow(self) -> str:
         """Read to the end; return how it ended."""
+        await self._take(self._connection.resume.feed(b""))
         while True:
             try:
                 async with asyncio.timeout(self._patience()):
@@ -234,10 +241,11 @@ class _Following:
                 continue
             if not data:
                 break
-            await self._take(self._lines.feed(data))
-        fed = self._connection.resume.end()
-        self._tailer.gaps(fed.gaps)
-        await self._new_lines(fed.block)
+            block = self._lines.feed(data)
+            if block:
+                forced, self._forced = self._lines.forced - self._forced, self._lines.forced
+                await self._take(self._connection.resume.feed(block, forced))
+        await self._take(self._connection.resume.end())
         await self._hand_on(self._assembler.flush())
         return self._connection.end or "end"
 
@@ -250,27 +258,22 @@ class _Following:
     async def _be_quiet(self) -> None:
         """Give out what waited for more, as nothing came."""
         if self._connection.resume.undecided:
-            fed = self._connection.resume.settle()
-            self._tailer.gaps(fed.gaps)
-            await self._new_lines(fed.block)
+            await self._take(self._connection.resume.settle())
         await self._hand_on(self._assembler.flush())
 
-    async def _take(self, block: bytes) -> None:
-        if not block:
-            return
-        fed = self._connection.resume.feed(block)
-        if fed.gaps:
+    async def _take(self, fed: Fed) -> None:
+        """Take in what is new: first the gaps and where it begins, with the position before it, then its lines."""
+        if fed.gaps or self._tailer.is_new:
+            position = self._connection.resume.covered(0)
             self._tailer.gaps(fed.gaps)
-        await self._new_lines(fed.block)
-
-    async def _new_lines(self, block: bytes) -> None:
-        if not block:
-            return
-        self._tailer.count(block)
-        self._given_out += block.count(b"\n")
-        await self._hand_on(self._assembler.feed(self._tailer.redact(block), time.time_ns()))
+            await self._tailer.hand_on(self._connection, (), 0, position)
+        if fed.block:
+            self._tailer.count(fed.block)
+            self._given_out += fed.block.count(b"\n")
+            await self._hand_on(self._assembler.feed(self._tailer.redact(fed.block), time.time_ns()))
 
     async def _hand_on(self, records: Sequence[Record]) -> None:
-        covered = self._given_out - self._assembler.open_lines
         if records:
-            await self._tailer.hand_on(self._connection, records, covered, self._connection.resume.covered(covered))
+            covered = self._given_out - self._assembler.open_lines
+            position = self._connection.resume.covered(covered)
+            await self._tailer.hand_on(self._connection, records, covered, position)

@@ -14,6 +14,7 @@ import logging
 import random
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from exporter.journal import Group, JournalError
@@ -113,10 +114,10 @@ class Sender:
     async def _run_lane(self, lane: int) -> None:
         while True:
             taken = await self._outbox.take(lane)
-            groups = await self._patiently(lambda taken=taken: self._outbox.groups(taken))
+            groups = await self._patiently(partial(self._outbox.groups, taken))
             if groups:
                 await self._deliver(groups, [one.read_seconds for one in taken])
-            await self._patiently(lambda taken=taken: self._outbox.done(lane, taken))
+            await self._patiently(partial(self._outbox.done, lane, taken))
 
     async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask the journal until it answers: a full disk passes."""
@@ -187,17 +188,18 @@ class Sender:
     async def _ask(self, request: bytes, count: int) -> Outcome:
         started = time.monotonic()
         outcome = await self._destination.transport.send(request, count)
-        self._counts.request(outcome.code, time.monotonic() - started)
+        if outcome.code:
+            self._counts.request(outcome.code, time.monotonic() - started)
         return outcome
 
-    async def _wait_after(self, outcome: Outcome, backoff: float) -> float:
+    async def _wait_after(self, outcome: Retry | RefusedDestination | Refused, backoff: float) -> float:
         """Wait as the answer asks for; return the next backoff."""
         if isinstance(outcome, RefusedDestination):
             self._destination.hold(HOLD_SECONDS, outcome.reason)
             return FIRST_BACKOFF_SECONDS
         if isinstance(outcome, Retry) and outcome.after_seconds is not None:
-            self._destination.hold(outcome.after_seconds, outcome.reason)
-            return backoff
+            self._destination.hold(max(outcome.after_seconds, backoff), outcome.reason)
+            return min(backoff * 2, MAX_BACKOFF_SECONDS)
         if backoff > FIRST_BACKOFF_SECONDS * 4 and self._destination.problem is None:
             self._destination.problem = outcome.reason
             _log.warning("logs are not accepted, nothing is lost: %s", outcome.reason)

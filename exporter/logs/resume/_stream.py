@@ -77,6 +77,11 @@ class Stream:
             self._aligner = choice
         return self._decide(self._aligner.look(self._held, new) if new else None)
 
+    @property
+    def undecided(self) -> bool:
+        """Whether lines are held until it is known which of them are new."""
+        return self._held is not None and self._held.lines > 0
+
     def settle(self) -> Fed:
         """Decide what is held with the lines at hand: for now, or for ever, no more are coming."""
         if self._held is None:
