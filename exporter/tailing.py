@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from exporter.polling.tracked import TrackedSource
     from exporter.providers.base import Provider
 
+BROKEN_SECONDS = 30.0
+
 _log = logging.getLogger(__name__)
 
 
@@ -127,8 +129,7 @@ class SourceLogs:
             await self._put(pipeline_id, tail, records, state)
 
         tailer = Tailer(f"{self._source.name}/{name}", open_stream, put, self._redactor, settings, tail.stats, state)
-        tail.task = asyncio.create_task(tailer.run(), name=f"log {self._source.name}/{name}")
-        tail.task.add_done_callback(_report)
+        tail.task = asyncio.create_task(_supervise(tailer), name=f"log {tailer.name}")
         return tail
 
     def _stop(self, tail: _Tail) -> None:
@@ -189,7 +190,11 @@ def _reason(error: ProviderError) -> str:
     return "cut" if isinstance(error, MalformedError) else "refused"
 
 
-def _report(task: asyncio.Task[None]) -> None:
-    """Say that a tailer broke in a way that nobody foresaw."""
-    if not task.cancelled() and task.exception() is not None:
-        _log.error("%s broke: %r", task.get_name(), task.exception(), exc_info=task.exception())
+async def _supervise(tailer: Tailer) -> None:
+    """Keep a tailer running: one that broke in a way that nobody foresaw goes on from its position, later."""
+    while True:
+        try:
+            await tailer.run()
+        except Exception:
+            _log.exception("the log of %s broke and is opened again", tailer.name)
+            await asyncio.sleep(BROKEN_SECONDS)

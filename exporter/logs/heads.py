@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.logs import json_lines, times
-from exporter.logs.record import Attributes
+
+if TYPE_CHECKING:
+    from exporter.logs.record import Attributes
 
 SEVERITIES: Final = {b"TRACE": "trace", b"DEBUG": "debug", b"INFO": "info", b"WARN": "warn", b"ERROR": "error"}
 
@@ -16,6 +18,8 @@ TARGET_SHAPE: Final = re.compile(_TARGET)
 RUNNER: Final = b"[manager] "
 _OLD_PIPELINE: Final = b"[pipeline-"
 _CONTROL_PLANE: Final = b"[control-plane] "
+NOT_PIPELINES: Final = frozenset((RUNNER, _CONTROL_PLANE))
+"""Beginnings of lines that have a shape of their own, unless they are coloured."""
 
 _HEAD = re.compile(
     rb"(\[[0-9A-Za-z_.-]+(?: host=[^\]\s]+)?\] )"
@@ -54,23 +58,27 @@ def parse(line: bytes, text: bytes) -> Head | None:
     if match is None:
         return None
     prefix, time, level, rest = match.groups()
-    time_ns = times.nanoseconds(time)
-    severity = SEVERITIES[level]
     # The runner never writes colours: a coloured [manager] is a pipeline of that name.
     if prefix == RUNNER and line[len(prefix) : len(prefix) + 1] == time[:1]:
         target, message = _target(_TARGET_ONE_SPACE, rest)
         body = closed(message)
-        return Head(time_ns, severity, level, body or message, target, unfinished=body is None)
-    if prefix == _CONTROL_PLANE:
-        return Head(time_ns, severity, level, rest)
-    target, message = _target(_TARGET_TWO_SPACES, rest)
-    if target:
-        return Head(time_ns, severity, level, message, target)
-    if (spans := _SPANS.fullmatch(rest)) and _SPANS_SHAPE.fullmatch(spans[1]):
-        return Head(time_ns, severity, level, spans[3], spans[2], spans[1])
-    if prefix.startswith(_OLD_PIPELINE):
-        target, message = _target(_TARGET_ONE_SPACE, rest)
-    return Head(time_ns, severity, level, message, target)
+        said = (message if body is None else body, target, b"", (), body is None)
+    else:
+        said = _message(prefix, rest)
+    return Head(times.nanoseconds(time), SEVERITIES[level], level, *said)
+
+
+def _message(prefix: bytes, rest: bytes) -> tuple[bytes, bytes, bytes, Attributes, bool]:
+    """Return message, target and spans of a line that is not the runner's, as the fields of a head."""
+    spans = b""
+    target, message = (b"", rest) if prefix == _CONTROL_PLANE else _target(_TARGET_TWO_SPACES, rest)
+    if not target and prefix != _CONTROL_PLANE:
+        match = _SPANS.fullmatch(rest)
+        if match and _SPANS_SHAPE.fullmatch(match[1]):
+            spans, target, message = match.groups()
+        elif prefix.startswith(_OLD_PIPELINE):
+            target, message = _target(_TARGET_ONE_SPACE, rest)
+    return message, target, spans, (), False
 
 
 def closed(message: bytes) -> bytes | None:

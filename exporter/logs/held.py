@@ -17,11 +17,13 @@ class Held:
     given out whole at once, in pieces cut between characters: so what is held always begins with a whole line.
     """
 
-    __slots__ = ("_blanks", "_first_line", "_lines", "_max", "_record", "_size", "unfinished")
+    __slots__ = ("_blanks", "_first_line", "_lines", "_max", "_record", "_size", "only_begun", "unfinished")
 
     def __init__(self, record: Record, max_bytes: int, *, lines: list[bytes] | None = None) -> None:
         self.unfinished = False
         """Of the runner, and its closing fields are still to come."""
+        self.only_begun = True
+        """No line came after the first."""
         self._record = record
         """The head, with the number of the next part; its body and first line stand below."""
         self._first_line = record.first_line
@@ -37,10 +39,13 @@ class Held:
         record = Record(time_ns, observed_ns, severity, text, b"", target, spans, 0, attributes, number)
         held = cls(record, max_bytes)
         held.unfinished = unfinished
+        parts: list[Record] = []
         if body:
-            return held, held.add(body, number)
-        held._lines.append(b"")  # a head alone is a record too
-        return held, []
+            parts = held.add(body, number)
+            held.only_begun = True
+        else:
+            held._lines.append(b"")  # a head alone is a record too
+        return held, parts
 
     @property
     def severity(self) -> str:
@@ -57,13 +62,9 @@ class Held:
         """Of the text held."""
         return self._size
 
-    @property
-    def only_begun(self) -> bool:
-        """Whether it holds one line and nothing was given out yet."""
-        return len(self._lines) == 1 and not self._blanks and not self._record.part
-
     def add(self, text: bytes, number: int) -> list[Record]:
         """Add a line, and return the parts that are complete with it."""
+        self.only_begun = False
         if not text:
             self._blanks += 1  # only kept when another line follows
             return []
@@ -96,9 +97,7 @@ class Held:
     def _part(self, body: bytes) -> Record:
         time_ns, observed_ns, severity, text, _, target, spans, part, attributes, _ = self._record
         self._record = self._record._replace(part=part + 1, attributes=())
-        return Record(
-            time_ns, observed_ns, severity, text, body, target, spans, part, attributes, self._first_line
-        )
+        return Record(time_ns, observed_ns, severity, text, body, target, spans, part, attributes, self._first_line)
 
 
 def _pieces(text: bytes, size: int) -> list[bytes]:

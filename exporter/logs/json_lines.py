@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
 from exporter.logs import ansi, times
-from exporter.logs.record import Attributes
+
+if TYPE_CHECKING:
+    from exporter.logs.record import Attributes
 
 BEGINNING: Final = b'{"timestamp":"'
 

@@ -14,7 +14,7 @@ MAX_LINE_BYTES: Final = 2 * 1024 * 1024
 class LineBuffer:
     """Hold back the torn end of what was received, and give out blocks of whole lines.
 
-    Lines end in `\n` and nowhere else. A line that grows over `max_line_bytes` is given out in pieces of that size;
+    Lines end in a line feed and nowhere else. A line that grows over `max_line_bytes` is given out in pieces of that size;
     each is ended by a newline that was not in the stream and is counted in `forced`, so that positions can
     subtract it. The cuts do not depend on how the stream came in chunks.
     """

@@ -70,7 +70,7 @@ def learn(block: bytes) -> Layout | None:
     """Return the layout of the first line in a block that is a pipeline's; None where there is none."""
     for match in _PREFIX.finditer(block):
         name, colour = match.groups(b"")
-        if colour or name != heads.RUNNER:
+        if colour or name not in heads.NOT_PIPELINES:
             return (_COLOURED if colour else _PLAIN)._replace(prefix=b"\n" + name + colour)
     return None
 
@@ -86,14 +86,14 @@ def read(
     add = records.append
     try:
         for piece in pieces[start:]:
-            head, _, body = piece.partition(separator)
+            head, separated, body = piece.partition(separator)
             second, millisecond, microsecond = unpack(head)
             severity, text, target = known[head[26:]]
             time_ns = seconds[second] + milliseconds[millisecond] + microseconds[microsecond]
-            if _NEWLINE in body or len(body) > max_bytes:
+            if _NEWLINE in body or len(body) > max_bytes or not separated:
                 break
             if _ESC in body:
-                body = strip(body)  # noqa: PLW2901 - the hot path
+                body = strip(body)
             add(new(Record, (time_ns, observed_ns, severity, text, body, target, b"", 0, (), number)))
             number += 1
     except (KeyError, struct.error):

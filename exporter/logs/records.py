@@ -164,7 +164,7 @@ class Assembler:
         else:
             parts = self._continue_open(self._open, text)
         self._give_parts(parts)
-        return "none" if self._open is None else self._open.severity
+        return self._open.severity
 
     def _is_panics(self, text: bytes) -> bool:
         """Whether a line without head belongs to the open panic, also when it is not the line right before."""
@@ -191,7 +191,7 @@ class Assembler:
         elif self._open is not None:
             done = self._open.close()
             self._open = None
-        if self._panic is None:
+        if self._panic is None or self._panic.first_line is None:  # nothing held that comes before it
             self._out += done
             return
         self._waiting += done

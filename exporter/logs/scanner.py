@@ -7,6 +7,7 @@ build for the machine, the literals do.
 from __future__ import annotations
 
 from functools import lru_cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
 from exporter.logs.secret_shapes import LITERALS, SUSPICIONS
@@ -15,9 +16,9 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 try:
-    import hyperscan
-except ImportError:  # pragma: no cover - depends on the machine
-    hyperscan: ModuleType | None = None  # type: ignore[no-redef]
+    _library: ModuleType | None = import_module("hyperscan")
+except ImportError:  # pragma: no cover - no build for this machine
+    _library = None
 
 
 class Scanner(Protocol):
@@ -66,7 +67,7 @@ class LiteralScanner:
 @lru_cache(maxsize=1)
 def scanner() -> Scanner:
     """Return the scanner of this process."""
-    return LiteralScanner() if hyperscan is None else HyperscanScanner(hyperscan)
+    return LiteralScanner() if _library is None else HyperscanScanner(_library)
 
 
 def _note(_id: int, _start: int, end: int, _flags: int, found: list[int]) -> None:

@@ -22,12 +22,12 @@ _COLOURS: Final = r"(?:\x1b\[[0-9;]*m)*"
 _SEPARATOR: Final = rf"""\\*["']?{_COLOURS}[ \t]*{_COLOURS}(?:=>|[=:]){_COLOURS}[ \t]*{_COLOURS}"""
 # Possessive, so that what must not follow cannot be had by giving back.
 _WRAPPERS: Final = r"(?:[A-Za-z]\w*\()*+"
-_QUOTED: Final = r'''\\"(?:[^"\\]|\\[^"])+?\\"|"(?:[^"\\]|\\.)+"|'(?:[^'\\]|\\.)+\''''
-_UNCLOSED: Final = r'''\\?["'](?:[^"'\\]|\\.)+$'''
+_QUOTED: Final = r"""\\"(?:[^"\\]|\\[^"])+?\\"|"(?:[^"\\]|\\.)+"|'(?:[^'\\]|\\.)+\'"""
+_UNCLOSED: Final = r"""\\?["'](?:[^"'\\]|\\.)+$"""
 _HARMLESS: Final = r"""(?:null|none|true|false)\b|\\?["']?(?:\$\{|\[redacted\]|\*{3})|[\[{(]|\w+\($|[|>][+-]?[ \t]*$"""
 """No value, a reference to one, one hidden already, or the beginning of one on further lines."""
 _VALUE: Final = r"""[^\s"',;&)}\]\x1b\\]+"""
-_LOOKS_SECRET: Final = r"""(?=[^\s"',;&)}\]\x1b\\]*[0-9])[A-Za-z0-9_\-./+=~:]{8,}"""
+_WITH_DIGIT: Final = r"""(?=[^\s"',;&)}\]\x1b\\]*[0-9])[A-Za-z0-9_\-./+=~:]{8,}"""
 
 TOKENS: Final = (
     r"(?:AKIA|ASIA)[A-Z0-9]{16}",
@@ -74,7 +74,7 @@ _FIELD: Final = _compiled(
     rf"{_NAME % _PLAIN_WORDS}({_SEPARATOR}{_WRAPPERS})(?!{_HARMLESS})({_QUOTED}|{_UNCLOSED}|{_VALUE})", re.IGNORECASE
 )
 _GUESSED_FIELD: Final = _compiled(
-    rf"{_NAME % _GUESSED_WORDS}({_SEPARATOR}{_WRAPPERS})(?!{_HARMLESS})({_QUOTED}|{_UNCLOSED}|{_LOOKS_SECRET})",
+    rf"{_NAME % _GUESSED_WORDS}({_SEPARATOR}{_WRAPPERS})(?!{_HARMLESS})({_QUOTED}|{_UNCLOSED}|{_WITH_DIGIT})",
     re.IGNORECASE,
 )
 _SCHEME: Final = r"""\\*["']?(?>(?:(?:bearer|basic|token|apikey)[ ]+)?)"""

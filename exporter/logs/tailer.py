@@ -187,9 +187,7 @@ class Tailer:
         """Give records an id and hand them on with the position that covers them: so many lines of the connection."""
         if position is None:
             return
-        ends = [*(record.first_line for record in records[1:]), covered]
-        for record, end in zip(records, ends, strict=True):
-            self._stats.lines[record.severity] += max(0, end - record.first_line)
+        self._count_lines(records, covered)
         named = [
             (record, connection.uid(record.first_line) or f"{self._process}-{next(self._given)}")
             for record in self._wanted(records)
@@ -198,6 +196,13 @@ class Tailer:
         await self._put(
             [(record, f"{uid}-{record.part}" if record.part else uid) for record, uid in named], self._state
         )
+
+    def _count_lines(self, records: Sequence[Record], covered: int) -> None:
+        """Count the lines up to a number under the severities of the records that they belong to."""
+        if records:
+            ends = [*(record.first_line for record in records[1:]), covered]
+            for record, end in zip(records, ends, strict=True):
+                self._stats.lines[record.severity] += max(0, end - record.first_line)
 
     def _wanted(self, records: Sequence[Record]) -> Sequence[Record]:
         """Leave out what is older than the first sight of the pipeline, where that is wanted."""

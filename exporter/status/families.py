@@ -147,10 +147,17 @@ LOG_RECONNECTS: Final = Family(
     "hosted_pipeline_log_reconnects", "counter", "log", "Log streams that ended or could not be opened.", ("reason",)
 )
 LOG_LOST: Final = Family(
-    "hosted_pipeline_log_lines_lost", "counter", "log", "Lines that the vendor's buffer dropped before they could be read, where their number is known."
+    "hosted_pipeline_log_lines_lost",
+    "counter",
+    "log",
+    "Lines that the vendor's buffer dropped before they could be read, where their number is known.",
 )
 LOG_GAPS: Final = Family(
-    "hosted_pipeline_log_gaps", "counter", "log", "Gaps in the log: places where lines are or may be missing.", ("reason",)
+    "hosted_pipeline_log_gaps",
+    "counter",
+    "log",
+    "Gaps in the log: places where lines are or may be missing.",
+    ("reason",),
 )
 LOG_REDACTIONS: Final = Family("hosted_pipeline_log_redactions", "counter", "log", "Secrets replaced in log lines.")
 LOG_LAST_LINE: Final = Family(
