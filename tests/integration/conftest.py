@@ -9,6 +9,7 @@ import pytest
 from exporter.simulator.server import SimulatorServer, serve
 from tests.integration import servers as real_servers
 from tests.integration.exporter import Exporter
+from tests.integration.log_servers import Collector, Loki
 from tests.integration.programs import free_port
 from tests.integration.prometheus import Prometheus
 from tests.integration.stories import world_of
@@ -40,6 +41,39 @@ async def prometheus(
     """Run a Prometheus that scrapes this test's exporter, once for each version."""
     binary = {"2.42": servers.prometheus2, "3.15": servers.prometheus3}[request.param]
     program = Prometheus(binary, tmp_path / "prometheus", f"127.0.0.1:{exporter_port}")
+    try:
+        await program.start()
+        yield program
+    finally:
+        await program.stop()
+
+
+@pytest.fixture
+async def loki(servers: Servers, tmp_path: Path) -> AsyncIterator[Loki]:
+    """Run a Loki."""
+    program = Loki(servers.loki, tmp_path / "loki")
+    try:
+        await program.start()
+        yield program
+    finally:
+        await program.stop()
+
+
+@pytest.fixture
+async def collector(servers: Servers, tmp_path: Path) -> AsyncIterator[Collector]:
+    """Run a Collector that writes to a file alone."""
+    program = Collector(servers.collector, tmp_path / "collector")
+    try:
+        await program.start()
+        yield program
+    finally:
+        await program.stop()
+
+
+@pytest.fixture
+async def loki_collector(servers: Servers, loki: Loki, tmp_path: Path) -> AsyncIterator[Collector]:
+    """Run a Collector that writes to a file and to Loki."""
+    program = Collector(servers.collector, tmp_path / "loki-collector", loki)
     try:
         await program.start()
         yield program

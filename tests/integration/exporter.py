@@ -18,12 +18,12 @@ COMMAND = str(Path(sys.executable).with_name("pipeline-exporter"))
 
 
 class Exporter(Program):
-    """`pipeline-exporter run`; what it logs goes to a file."""
+    """`pipeline-exporter run`; what it logs goes to a file. `further` are more keys of its configuration, like `otlp`."""
 
-    def __init__(self, folder: Path, port: int, sources: list[Mapping[str, Any]]) -> None:
+    def __init__(self, folder: Path, port: int, sources: list[Mapping[str, Any]], **further: Mapping[str, Any]) -> None:
         folder.mkdir()
         self.config = folder / "pipeline-exporter.yaml"
-        settings = {"listen": f"127.0.0.1:{port}", "data_dir": str(folder / "data"), "sources": sources}
+        settings = {"listen": f"127.0.0.1:{port}", "data_dir": str(folder / "data"), "sources": sources, **further}
         self.config.write_text(yaml.safe_dump(settings))
         command = (COMMAND, "run", "--config", str(self.config))
         super().__init__(command, port=port, ready_path="/-/ready", log=folder / "stderr.txt")

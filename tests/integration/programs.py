@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -14,7 +15,6 @@ from tests.integration.waiting import until
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
     from collections.abc import Sequence
-    from pathlib import Path
 
 
 def free_port() -> int:
@@ -71,6 +71,13 @@ class Program:
         except TimeoutError:
             self.send(signal.SIGKILL)
             await self._process.wait()
+
+    async def resident_bytes(self) -> int:
+        """Read how much memory it has now."""
+        assert self._process is not None
+        status = await asyncio.to_thread(Path(f"/proc/{self._process.pid}/status").read_text)
+        line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+        return int(line.split()[1]) * 1024
 
     async def logged(self) -> str:
         """Read all that it wrote so far."""

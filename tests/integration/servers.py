@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -31,6 +32,9 @@ INSTALL_COMMAND = "python -m tests.integration.servers"
 _MODULE = "github.com/prometheus/prometheus"
 _MODULE_VERSION = "v0.315.0"
 _VERSION_SYMBOL = "github.com/prometheus/common/version.Version"
+_LOKI = "github.com/grafana/loki/v3"
+_MODULES = Path(__file__).parent
+_GO = "the Go toolchain, 1.26 or newer (apt-get install golang, where that is new enough)"
 
 
 class ServerError(Exception):
@@ -44,6 +48,8 @@ class Servers:
     prometheus2: Path
     prometheus3: Path
     promtool: Path
+    collector: Path
+    loki: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +79,8 @@ def find(folder: Path | None = None) -> Servers:
         prometheus2=folder / "prometheus-2.42/usr/bin/prometheus",
         prometheus3=folder / "prometheus-3.15/prometheus",
         promtool=folder / "prometheus-2.42/usr/bin/promtool",
+        collector=folder / "otelcol-0.155.0/otelcol",
+        loki=folder / "loki-3.7.8/loki",
     )
 
 
@@ -138,12 +146,27 @@ def _from_debian(folder: Path) -> None:
 
 def _from_go_module(folder: Path) -> None:
     # A module that only requires it: `go install` refuses the replace lines of Prometheus's own.
-    _need("go", "the Go toolchain, 1.26 or newer (apt-get install golang, where that is new enough)")
+    _need("go", _GO)
     flags = f"-s -w -X {_VERSION_SYMBOL}=3.15.0"
     build = ("go", "build", "-mod=mod", "-tags", "remove_all_sd", "-ldflags", flags, f"{_MODULE}/cmd/prometheus")
     _run(("go", "mod", "init", "servers"), folder)
     _run(("go", "get", f"{_MODULE}@{_MODULE_VERSION}"), folder)
     _run(build, folder)
+
+
+def _collector(folder: Path) -> None:
+    # The module is in the tree with all its checksums; building it writes nothing there.
+    _need("go", _GO)
+    build = ("go", "build", "-mod=readonly", "-ldflags", "-s -w", "-o", str(folder / "otelcol"), ".")
+    _run(build, _MODULES / "collector")
+
+
+def _loki(folder: Path) -> None:
+    # In the tree is only what a module needs to say that requires Loki; the rest follows from Loki's own.
+    _need("go", _GO)
+    shutil.copy(_MODULES / "loki" / "go.mod", folder)
+    flags = f"-s -w -X {_LOKI}/pkg/util/build.Version=3.7.8"
+    _run(("go", "build", "-mod=mod", "-tags", "netgo", "-ldflags", flags, f"{_LOKI}/cmd/loki"), folder)
 
 
 def _need(tool: str, how: str) -> None:
@@ -171,13 +194,15 @@ def _run(command: tuple[str, ...], folder: Path) -> str:
 
 def _check_version(program: Path, version: str) -> None:
     said = _run((str(program), "--version"), program.parent)
-    if f"version {version}." not in said:
+    if not re.search(rf"version {re.escape(version)}\b", said):
         raise ServerError(f"{program.name} {version} is needed, but this package source gives: {said.splitlines()[:1]}")
 
 
 _SERVERS = (
     _Server("prometheus", "2.42", ("usr/bin/prometheus", "usr/bin/promtool"), "seconds", _from_debian),
     _Server("prometheus", "3.15", ("prometheus",), "about 190 CPU seconds the first time", _from_go_module),
+    _Server("otelcol", "0.155.0", ("otelcol",), "about 120 CPU seconds the first time", _collector),
+    _Server("loki", "3.7.8", ("loki",), "about 530 CPU seconds the first time", _loki),
 )
 
 
