@@ -16,11 +16,11 @@ from exporter.logs.tailer import StreamRefusedError, StreamState, Tailer, TailSe
 from exporter.otlp.encode import encode_record, resource_attributes, resource_bytes
 from exporter.otlp.outbox import Batch
 from exporter.providers.budget import Priority
-from exporter.providers.errors import MalformedError, NotFoundError, ProviderError, TimedOutError
+from exporter.providers.errors import NotFoundError, ProviderError, StatusError, TimedOutError
 from exporter.status.log_series import LogSeries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from exporter.config import Source
     from exporter.journal import Journal
@@ -43,6 +43,7 @@ class _Tail:
     name: str
     resource: bytes
     stats: LogStats
+    tailer: Tailer
     task: asyncio.Task[None] | None = None
 
 
@@ -57,17 +58,22 @@ class SourceLogs:
         journal: Journal,
         tracked: TrackedSource,
         clock: Callable[[], float] = time.time,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._source = source
         self._provider = provider
         self._outbox = outbox
         self._journal = journal
+        self._tracked = tracked
         self._context, self._series = tracked.context, tracked.series
         self._began_seconds = clock()
         self._clock = clock
-        self._redactor = Redactor(defaults=source.logs.redact.defaults, patterns=source.logs.redact.patterns)
+        self._sleep = sleep
         self._states: dict[str, StreamState] = {}
+        """Of streams that are not read now. A pipeline that vanished may come back, and its log with it."""
         self._tails: dict[str, _Tail] = {}
+        self._stopping: set[asyncio.Task[None]] = set()
 
     async def restore(self) -> None:
         """Read how far each stream has been read. Raises JournalError."""
@@ -80,8 +86,7 @@ class SourceLogs:
     def sync(self, names: Mapping[str, str]) -> None:
         """Tail these pipelines (names by id) and no others."""
         for pipeline_id in [one for one in self._tails if one not in names]:
-            self._stop(self._tails.pop(pipeline_id))
-            self._states.pop(pipeline_id, None)
+            self._stop(pipeline_id, self._tails.pop(pipeline_id))
             self._show(pipeline_id)
         for pipeline_id, name in names.items():
             tail = self._tails.get(pipeline_id)
@@ -103,24 +108,20 @@ class SourceLogs:
 
     async def stop(self) -> None:
         """Stop all tailers; what they have handed on is in the outbox."""
-        tasks = [tail.task for tail in self._tails.values() if tail.task is not None]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        for pipeline_id, tail in self._tails.items():
+            self._stop(pipeline_id, tail)
         self._tails.clear()
+        if self._stopping:
+            await asyncio.wait(self._stopping)
 
     def _start(self, pipeline_id: str, name: str) -> _Tail:
         logs = self._source.logs
-        state = self._states.get(pipeline_id, StreamState())
+        state = self._states.pop(pipeline_id, StreamState())
         known = state.position is not None
-        tail = _Tail(name, self._resource(pipeline_id, name), LogStats())
-        _show_gaps(tail.stats, state)
-        settings = TailSettings(
-            logs.multiline.max_bytes,
-            logs.multiline.timeout,
-            skip_before_ns=int(self._clock() * 1e9) if logs.start == "end" and not known else 0,
-        )
+        if logs.start == "end" and not known:
+            state.skip_before_ns = int(self._clock() * 1e9)
+        stats = LogStats()
+        _show_gaps(stats, state)
 
         async def open_stream(position: Position | None, again: bool) -> Connection:  # noqa: FBT001  (the tailer's own call)
             return await self._open(tail, position, Priority.REOPEN if again or known else Priority.OPEN)
@@ -128,22 +129,45 @@ class SourceLogs:
         async def put(records: Sequence[tuple[Record, str]], state: StreamState) -> None:
             await self._put(pipeline_id, tail, records, state)
 
-        tailer = Tailer(f"{self._source.name}/{name}", open_stream, put, self._redactor, settings, tail.stats, state)
-        tail.task = asyncio.create_task(_supervise(tailer), name=f"log {tailer.name}")
+        tailer = Tailer(
+            f"{self._source.name}/{name}",
+            open_stream,
+            put,
+            Redactor(defaults=logs.redact.defaults, patterns=logs.redact.patterns),
+            TailSettings(logs.multiline.max_bytes, logs.multiline.timeout),
+            stats,
+            state,
+            confirm=lambda: self._confirm(pipeline_id),
+            sleep=self._sleep,
+        )
+        tail = _Tail(name, self._resource(pipeline_id, name), stats, tailer)
+        tail.task = asyncio.create_task(_supervise(tailer, self._sleep), name=f"log {tailer.name}")
         return tail
 
-    def _stop(self, tail: _Tail) -> None:
+    def _stop(self, pipeline_id: str, tail: _Tail) -> None:
+        """Stop a tailer; what it has handed on is in the outbox, and its state is kept."""
+        self._states[pipeline_id] = tail.tailer.state
         if tail.task is not None:
             tail.task.cancel()
+            self._stopping.add(tail.task)
+            tail.task.add_done_callback(self._stopping.discard)
 
     async def _open(self, tail: _Tail, position: Position | None, priority: Priority) -> Connection:
         """Open a stream; what goes wrong becomes the label of a reconnect."""
         try:
             return await self._provider.open_log(tail.name, position, priority)
         except ProviderError as error:
-            raise StreamRefusedError(
-                str(error), reason=_reason(error), retry_after_seconds=getattr(error, "retry_after_seconds", None)
-            ) from error
+            raise _refused(error) from error
+
+    async def _confirm(self, pipeline_id: str) -> bool:
+        """Ask whether the name that a pipeline is known by is still its own."""
+        tracked = self._tracked.by_id.get(pipeline_id)
+        if tracked is None or tracked.now is None:
+            return False
+        try:
+            return await self._provider.confirm(tracked.now, Priority.REOPEN)
+        except ProviderError as error:
+            raise _refused(error) from error
 
     async def _put(
         self, pipeline_id: str, tail: _Tail, records: Sequence[tuple[Record, str]], state: StreamState
@@ -182,19 +206,22 @@ def _show_gaps(stats: LogStats, state: StreamState) -> None:
         stats.version += 1
 
 
-def _reason(error: ProviderError) -> str:
+def _refused(error: ProviderError) -> StreamRefusedError:
+    """Say what kept a stream from opening in the words of the metrics."""
+    reason = "refused"
     if isinstance(error, NotFoundError):
-        return "not_found"
-    if isinstance(error, TimedOutError):
-        return "timeout"
-    return "cut" if isinstance(error, MalformedError) else "refused"
+        reason = "not_found"
+    elif isinstance(error, TimedOutError):
+        reason = "timeout"
+    after = error.retry_after_seconds if isinstance(error, StatusError) else None
+    return StreamRefusedError(str(error), reason=reason, retry_after_seconds=after)
 
 
-async def _supervise(tailer: Tailer) -> None:
+async def _supervise(tailer: Tailer, sleep: Callable[[float], Awaitable[None]]) -> None:
     """Keep a tailer running: one that broke in a way that nobody foresaw goes on from its position, later."""
     while True:
         try:
             await tailer.run()
-        except Exception:
+        except Exception:  # noqa: BLE001  (logged with its trace, and the position is kept)
             _log.exception("the log of %s broke and is opened again", tailer.name)
-            await asyncio.sleep(BROKEN_SECONDS)
+            await sleep(BROKEN_SECONDS)

@@ -84,6 +84,7 @@ def write(db: sqlite3.Connection, batch: StatusBatch) -> None:
 def _forget(db: sqlite3.Connection, source: str, ids: Sequence[str]) -> None:
     for table in ("pipeline", "history"):
         db.executemany(f"DELETE FROM {table} WHERE source = ? AND id = ?", [(source, one) for one in ids])  # noqa: S608
+    db.executemany("DELETE FROM log_position WHERE source = ? AND stream = ?", [(source, one) for one in ids])
 
 
 def read_source(db: sqlite3.Connection, name: str) -> tuple[SourceRow | None, list[PipelineRow]]:
@@ -103,4 +104,5 @@ def forget_gone(db: sqlite3.Connection, before_seconds: float) -> None:
     """Delete pipelines that vanished before a moment."""
     gone = "SELECT source, id FROM pipeline WHERE gone_seconds < ?"
     db.execute(f"DELETE FROM history WHERE (source, id) IN ({gone})", (before_seconds,))  # noqa: S608  (a constant)
+    db.execute(f"DELETE FROM log_position WHERE (source, stream) IN ({gone})", (before_seconds,))  # noqa: S608
     db.execute("DELETE FROM pipeline WHERE gone_seconds < ?", (before_seconds,))

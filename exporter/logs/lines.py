@@ -22,6 +22,8 @@ class LineBuffer:
     def __init__(self, max_line_bytes: int = MAX_LINE_BYTES) -> None:
         self.forced = 0
         """Newlines given out so far that were not in the stream."""
+        self.cuts: list[int] = []
+        """Of the newest block: the numbers (from 0) of the lines whose newline was not in the stream."""
         self._max = max_line_bytes
         self._held: list[bytes] = []
         self._held_bytes = 0
@@ -34,6 +36,8 @@ class LineBuffer:
     def feed(self, data: bytes) -> bytes:
         """Take the next bytes of the stream and return the lines that are whole now; empty when none is."""
         end = data.rfind(b"\n") + 1
+        if self.cuts:
+            self.cuts = []
         if not end:
             self._hold(data)
             return self._cut() if self._held_bytes > self._max else b""
@@ -48,7 +52,7 @@ class LineBuffer:
         if end < len(data):
             self._hold(data[end:])
             if self._held_bytes > self._max:
-                block += self._cut()
+                block += self._cut(block.count(b"\n"))
         return block
 
     def reset(self) -> None:
@@ -61,23 +65,25 @@ class LineBuffer:
             self._held.append(data)
             self._held_bytes += len(data)
 
-    def _cut(self) -> bytes:
-        """Give out the full pieces of the line held, and hold the rest."""
+    def _cut(self, before: int = 0) -> bytes:
+        """Give out the full pieces of the line held, behind so many lines, and hold the rest."""
         text = self.torn
         self.reset()
         pieces = self._pieces(text)
         self._hold(pieces.pop())
         self.forced += len(pieces)
+        self.cuts += range(before, before + len(pieces))
         return b"".join(piece + b"\n" for piece in pieces)
 
     def _cut_lines(self, block: bytes) -> bytes:
         """Cut those lines of a block that are too long."""
         if all(len(line) <= self._max for line in block.split(b"\n")):
             return block
-        lines = []
+        lines: list[bytes] = []
         for line in block[:-1].split(b"\n"):
             pieces = self._pieces(line)
             self.forced += len(pieces) - 1
+            self.cuts += range(len(lines), len(lines) + len(pieces) - 1)
             lines += pieces
         return b"\n".join(lines) + b"\n"
 

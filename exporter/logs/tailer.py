@@ -42,9 +42,7 @@ LASTING_SECONDS: Final = 10.0
 """A connection that lasted so long was a good one: the next is opened soon."""
 
 REPLAY_SECONDS: Final = 2.0
-"""With `start: end`, lines without a time are taken for old ones so long after the first connection."""
-
-NS: Final = 1_000_000_000
+"""With `start: end`, lines without a time that follow old ones are old themselves, so long after the first connection."""
 
 _log = logging.getLogger(__name__)
 
@@ -55,6 +53,8 @@ class StreamState(msgspec.Struct):
     position: Position | None = None
     gaps: dict[str, int] = msgspec.field(default_factory=dict)
     lines_lost: int = 0
+    skip_before_ns: int = 0
+    """With `start: end`: records of before this moment, the first sight of the pipeline, are left out."""
 
 
 class StreamRefusedError(Exception):
@@ -76,7 +76,7 @@ class Connection(Protocol):
 
     @property
     def end(self) -> str | None:
-        """How it ended: `end` or `cut`; None while it lasts."""
+        """How it ended: `end`, `told` (the vendor said that the log has ended) or `cut`; None while it lasts."""
 
     def uid(self, line: int) -> str | None:
         """Return the id of the record that begins with a new line of this number (from 0); None: give one."""
@@ -91,12 +91,14 @@ class TailSettings:
 
     multiline_bytes: int
     multiline_seconds: float
-    skip_before_ns: int = 0
-    """Records of before this moment are left out; 0: none are."""
 
 
 class Tailer:
-    """One pipeline's log. `run()` goes on until cancelled."""
+    """One pipeline's log. `run()` goes on until cancelled.
+
+    `put` takes records and the state that covers them, both or neither. `confirm` asks whether the name that streams
+    are opened by still belongs to the pipeline; as `open_stream`, it may raise StreamRefusedError.
+    """
 
     def __init__(
         self,
@@ -107,6 +109,9 @@ class Tailer:
         settings: TailSettings,
         stats: LogStats,
         state: StreamState | None = None,
+        *,
+        confirm: Callable[[], Awaitable[bool]] | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.name = name
         self._open_stream = open_stream
@@ -117,42 +122,52 @@ class Tailer:
         self._state = state or StreamState()
         self._given = itertools.count()
         self._process = uuid.uuid4().hex
-        self._skips_until = 0.0
+        self._confirm = confirm
+        self._sleep = sleep
+        self._old = self._state.position is None and self._state.skip_before_ns > 0
+        """Whether the newest record was one to leave out."""
+        self._opened_at: float | None = None
 
     async def run(self) -> None:
         """Follow the log over all connections."""
         backoff = FIRST_BACKOFF_SECONDS
-        again = False
         while True:
             opened = time.monotonic()
             retry_after = None
             try:
-                reason = await self._connect(again=again)
+                reason = await self._connect()
             except StreamRefusedError as error:
                 reason, retry_after = error.reason, error.retry_after_seconds
                 _log.debug("log of %s: %s", self.name, error)
-            again = True
             self._stats.reconnects[reason] += 1
             self._stats.version += 1
             if time.monotonic() - opened > LASTING_SECONDS:
                 backoff = FIRST_BACKOFF_SECONDS
             delay = backoff * random.uniform(0.5, 1.5)  # noqa: S311  (jitter)
-            await asyncio.sleep(delay if retry_after is None else max(delay, retry_after))
+            await self._sleep(delay if retry_after is None else max(delay, retry_after))
             backoff = min(backoff * 2, MAX_BACKOFF_SECONDS)
 
-    async def _connect(self, *, again: bool) -> str:
+    async def _connect(self) -> str:
         """Open the stream and follow it to its end; return how it ended. Raises StreamRefusedError."""
-        connection = await self._open_stream(self._state.position, again)
+        connection = await self._open_stream(self._state.position, self._opened_at is not None)
         self._stats.connected = True
         self._stats.version += 1
-        if not self._skips_until:
-            self._skips_until = time.monotonic() + REPLAY_SECONDS
+        if self._opened_at is None:
+            self._opened_at = time.monotonic()
         try:
-            return await _Following(self, connection).follow()
+            end = await _Following(self, connection).follow()
         finally:
             self._stats.connected = False
             self._stats.version += 1
             await connection.close()
+        return await self._dropped_or_deleted() if end == "told" else end
+
+    async def _dropped_or_deleted(self) -> str:
+        """Say why the vendor said that the log has ended: a slow reader hears the same as one of a deleted pipeline."""
+        try:
+            return "slow_reader" if self._confirm is None or await self._confirm() else "end"
+        except StreamRefusedError:
+            return "end"
 
     def redact(self, block: bytes) -> bytes:
         """Replace secrets, counted."""
@@ -160,57 +175,58 @@ class Tailer:
         self._stats.redactions += count
         return clean
 
-    def count(self, block: bytes) -> None:
-        """Count what was read."""
-        self._stats.bytes += len(block)
+    def count(self, block: bytes, cuts: int) -> None:
+        """Count what was read; so many of its newlines were not in the stream."""
+        self._stats.bytes += len(block) - cuts
         self._stats.last_line_seconds = time.time()
         self._stats.version += 1
 
-    def gaps(self, gaps: Sequence[Gap]) -> None:
-        """Note what was lost; it shows once it is committed."""
+    async def lost(self, gaps: Sequence[Gap], position: Position | None) -> None:
+        """Commit what was lost with the position before it; it shows once it is committed. Raises StreamRefusedError."""
+        if any(gap.reason == "restart" for gap in gaps) and self._confirm is not None and not await self._confirm():
+            # Another pipeline has the name now, and its log is read by that one's tailer.
+            raise StreamRefusedError(f"{self.name} was deleted or renamed", reason="not_found")
+        counts = Counter(self._state.gaps)
+        lines_lost = self._state.lines_lost
         for gap in gaps:
-            counts = Counter(self._state.gaps)
             counts[gap.reason] += 1
-            self._state = msgspec.structs.replace(
-                self._state, gaps=dict(counts), lines_lost=self._state.lines_lost + (gap.lines_lost or 0)
-            )
-            _log.warning(
-                "log of %s: the vendor's buffer lost lines (%s, %s)",
-                self.name,
-                gap.reason,
-                gap.lines_lost or "number unknown",
-            )
+            lines_lost += gap.lines_lost or 0
+            number = gap.lines_lost or "number unknown"
+            _log.warning("log of %s: the vendor's buffer lost lines (%s, %s)", self.name, gap.reason, number)
+        await self._commit((), msgspec.structs.replace(self._state, gaps=dict(counts), lines_lost=lines_lost), position)
 
-    async def hand_on(
-        self, connection: Connection, records: Sequence[Record], covered: int, position: Position | None
-    ) -> None:
-        """Give records an id and hand them on with the position that covers them: so many lines of the connection."""
-        if position is None:
-            return
-        self._count_lines(records, covered)
+    async def hand_on(self, connection: Connection, records: Sequence[Record], position: Position | None) -> None:
+        """Give records an id and hand them on with the position that covers them."""
         named = [
             (record, connection.uid(record.first_line) or f"{self._process}-{next(self._given)}")
             for record in self._wanted(records)
         ]
-        self._state = msgspec.structs.replace(self._state, position=position)
-        await self._put(
-            [(record, f"{uid}-{record.part}" if record.part else uid) for record, uid in named], self._state
-        )
+        parts = [(record, f"{uid}-{record.part}" if record.part else uid) for record, uid in named]
+        await self._commit(parts, self._state, position)
 
-    def _count_lines(self, records: Sequence[Record], covered: int) -> None:
-        """Count the lines up to a number under the severities of the records that they belong to."""
-        if records:
-            ends = [*(record.first_line for record in records[1:]), covered]
-            for record, end in zip(records, ends, strict=True):
-                self._stats.lines[record.severity] += max(0, end - record.first_line)
+    async def _commit(
+        self, records: Sequence[tuple[Record, str]], state: StreamState, position: Position | None
+    ) -> None:
+        """Hand on, and only then go on from there: a tailer that broke meanwhile must not leave anything out."""
+        if position is None:
+            return
+        state = msgspec.structs.replace(state, position=position)
+        await self._put(records, state)
+        self._state = state
 
     def _wanted(self, records: Sequence[Record]) -> Sequence[Record]:
         """Leave out what is older than the first sight of the pipeline, where that is wanted."""
-        before_ns = self._settings.skip_before_ns
+        before_ns = self._state.skip_before_ns
         if not before_ns:
             return records
-        replayed = time.monotonic() < self._skips_until
-        return [record for record in records if record.time_ns >= before_ns or (record.time_ns == 0 and not replayed)]
+        replayed = self._opened_at is not None and time.monotonic() < self._opened_at + REPLAY_SECONDS
+        wanted = []
+        for record in records:
+            if record.time_ns:
+                self._old = record.time_ns < before_ns
+            if not (self._old and (record.time_ns or replayed)):
+                wanted.append(record)
+        return wanted
 
     @property
     def is_new(self) -> bool:
@@ -222,6 +238,16 @@ class Tailer:
         """How logs are read."""
         return self._settings
 
+    @property
+    def state(self) -> StreamState:
+        """What was handed on last."""
+        return self._state
+
+    @property
+    def lines(self) -> Counter[str]:
+        """The lines read, by severity."""
+        return self._stats.lines
+
 
 class _Following:
     """One connection's way from bytes to records."""
@@ -230,8 +256,8 @@ class _Following:
         self._tailer = tailer
         self._connection = connection
         self._lines = LineBuffer()
-        self._forced = 0
         self._assembler = Assembler(tailer.settings.multiline_bytes)
+        self._assembler.lines_by_severity = tailer.lines  # counted there, as it knows what belongs to which record
         self._given_out = 0
 
     async def follow(self) -> str:
@@ -247,9 +273,10 @@ class _Following:
             if not data:
                 break
             block = self._lines.feed(data)
-            if block:
-                forced, self._forced = self._lines.forced - self._forced, self._lines.forced
-                await self._take(self._connection.resume.feed(block, forced))
+            if self._lines.cuts:
+                await self._take_cut(block, self._lines.cuts)
+            elif block:
+                await self._take(self._connection.resume.feed(block))
         await self._take(self._connection.resume.end())
         await self._hand_on(self._assembler.flush())
         return self._connection.end or "end"
@@ -266,19 +293,23 @@ class _Following:
             await self._take(self._connection.resume.settle())
         await self._hand_on(self._assembler.flush())
 
-    async def _take(self, fed: Fed) -> None:
+    async def _take_cut(self, block: bytes, cuts: Sequence[int]) -> None:
+        """Take in a block with lines that were too long, so that it is known which newlines were not in the stream."""
+        for number, line in enumerate(block[:-1].split(b"\n")):
+            forced = int(number in cuts)
+            await self._take(self._connection.resume.feed(line + b"\n", forced), forced)
+
+    async def _take(self, fed: Fed, cuts: int = 0) -> None:
         """Take in what is new: first the gaps and where it begins, with the position before it, then its lines."""
         if fed.gaps or self._tailer.is_new:
-            position = self._connection.resume.covered(0)
-            self._tailer.gaps(fed.gaps)
-            await self._tailer.hand_on(self._connection, (), 0, position)
+            await self._tailer.lost(fed.gaps, self._connection.resume.covered(0))
         if fed.block:
-            self._tailer.count(fed.block)
             self._given_out += fed.block.count(b"\n")
-            await self._hand_on(self._assembler.feed(self._tailer.redact(fed.block), time.time_ns()))
+            records = self._assembler.feed(self._tailer.redact(fed.block), time.time_ns())
+            self._tailer.count(fed.block, cuts)
+            await self._hand_on(records)
 
     async def _hand_on(self, records: Sequence[Record]) -> None:
         if records:
-            covered = self._given_out - self._assembler.open_lines
-            position = self._connection.resume.covered(covered)
-            await self._tailer.hand_on(self._connection, records, covered, position)
+            position = self._connection.resume.covered(self._given_out - self._assembler.open_lines)
+            await self._tailer.hand_on(self._connection, records, position)

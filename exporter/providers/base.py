@@ -48,7 +48,7 @@ class Provider(Protocol):
     async def history(self, pipeline: PipelineNow, priority: Priority) -> Reading:
         """Read what the vendor has recorded of a pipeline. Raises NotFoundError when it is gone or renamed."""
 
-    async def confirm(self, pipeline: PipelineNow) -> bool:
+    async def confirm(self, pipeline: PipelineNow, priority: Priority = ...) -> bool:
         """Ask whether the pipeline's name still belongs to its id."""
 
     async def alive(self) -> None:

@@ -158,13 +158,13 @@ class Feldera:
         answer = await self.events(pipeline.name, priority=priority)
         return await asyncio.to_thread(read_events, answer)
 
-    async def confirm(self, pipeline: PipelineNow) -> bool:
+    async def confirm(self, pipeline: PipelineNow, priority: Priority = Priority.EVENTS) -> bool:
         """Ask which id the name has now: a name can be given to another pipeline between two requests."""
         try:
             answer = await self._client.get(
                 f"/v0/pipelines/{_quoted(pipeline.name)}",
                 {"selector": "status"},
-                priority=Priority.EVENTS,
+                priority=priority,
                 holds=False,
             )
         except NotFoundError:
@@ -215,6 +215,11 @@ class Feldera:
             if error.status != 400 or not cursor:
                 raise
             stream = await self._client.stream(path, {"cursor": ""}, priority=priority)
+        content_type = stream.headers.get("Content-Type", "")
+        if not content_type.startswith("text/plain"):
+            # A page for people, or of a proxy, would otherwise become records.
+            await stream.close()
+            raise MalformedError(stream.url, f"answered with {content_type or 'no type'!r} in place of a log")
         return FelderaLog(stream, before)
 
     async def close(self) -> None:
@@ -238,8 +243,8 @@ class FelderaLog:
 
     @property
     def end(self) -> str | None:
-        """How it ended: `end` or `cut`; None while it lasts."""
-        return self._stream.end
+        """How it ended: `end`, `told` (with the server's marker) or `cut`; None while it lasts."""
+        return "told" if self._stream.end == "end" and self.resume.said_end else self._stream.end
 
     async def read(self) -> bytes:
         """Return the next bytes, b"" at the end."""

@@ -7,6 +7,7 @@ import socket
 from typing import TYPE_CHECKING, Final, Literal
 
 import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,17 +24,23 @@ class ByteStream:
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
+        self.url = str(response.url)
         self.headers: Mapping[str, str] = response.headers
         self.end: End | None = None
         _watch_peer(response)
 
     async def read(self) -> bytes:
         """Return the next bytes as soon as there are any; b"" at the end, and then `end` says which one."""
+        content = self._response.content
         try:
-            data = await self._response.content.readany()
-        except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError):
-            self.end = "cut"
-            return b""
+            data = await content.readany()
+        except (aiohttp.ClientError, HttpProcessingError, OSError, asyncio.IncompleteReadError, RuntimeError):
+            # aiohttp raises before it gives out what came before the cut; with a runner that died there is no other
+            # copy. A RuntimeError is its word for a connection that was closed under a reader.
+            data = content._read_nowait(-1)  # noqa: SLF001  (there is no public way to it)
+            if not data:
+                self.end = "cut"
+            return data
         if not data:
             self.end = "end"
         return data

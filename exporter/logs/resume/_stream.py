@@ -82,6 +82,11 @@ class Stream:
         """Whether lines are held until it is known which of them are new."""
         return self._held is not None and self._held.lines > 0
 
+    @property
+    def said_end(self) -> bool:
+        """Whether the vendor's own word that the log has ended was the last that came."""
+        return False
+
     def settle(self) -> Fed:
         """Decide what is held with the lines at hand: for now, or for ever, no more are coming."""
         if self._held is None:
@@ -191,6 +196,11 @@ class ReplayStream(Stream):
         if block.endswith(_ENDED) and not forced and block[-len(_ENDED) - 1 : -len(_ENDED)] in {b"", b"\n"}:
             block, self._ended = block[: -len(_ENDED)], _ENDED
         return super().feed(block, forced)
+
+    @property
+    def said_end(self) -> bool:
+        """Whether the marker was the last line that came."""
+        return bool(self._ended)
 
     def settle(self) -> Fed:
         """Decide with the lines at hand; what looked like the marker is a line, as the stream has not ended."""
