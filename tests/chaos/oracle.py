@@ -1,0 +1,200 @@
+"""Knows every line that was written, and judges every record that was accepted.
+
+A pipeline's lines, in the order of their writing, are what its records must give back, one after the other:
+
+    written    1 2 3 4 5 6 7 8 9        each accepted record either goes on right there,
+    accepted   1 2 3 4 5 │              or is a repeat of one that was accepted: the same id, the same body
+
+A repeat is excused only by a kill, or by an answer that never arrived, and only if the record was in the last request
+that its lane had accepted before: at most one batch a lane and kill.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs
+
+    from tests.chaos.script import Written
+
+LANES = 4
+_SHOWN = 20
+
+
+@dataclass(slots=True)
+class _Line:
+    text: str
+    size_bytes: int
+    begins: bool
+
+
+@dataclass(slots=True)
+class _Pipeline:
+    name: str
+    lines: list[_Line] = field(default_factory=list)
+    accepted: int = 0
+    """So many lines were accepted, in order."""
+    waiting_bytes: int = 0
+
+
+@dataclass(slots=True)
+class _Lane:
+    last: frozenset[str] = frozenset()
+    """The ids in the request that was accepted last."""
+    excuses: bool = False
+    """Whether that may come again: the exporter was killed, or got no answer."""
+    accepted: int = 0
+
+
+class Ticket(NamedTuple):
+    """An acceptance."""
+
+    lane: _Lane
+    accepted: int
+    excuses: int
+
+
+class Oracle:
+    """Judges; `problems` says what is wrong, `counts` what was seen."""
+
+    def __init__(self, source: str) -> None:
+        self.problems: list[str] = []
+        self.counts: Counter[str] = Counter()
+        self._source = source
+        self._pipelines: dict[str, _Pipeline] = {}
+        self._lanes = [_Lane() for _ in range(LANES)]
+        self._bodies: dict[str, str] = {}
+        self._excuses = 0
+
+    def know(self, pipeline_id: str, name: str) -> None:
+        """Expect records of a pipeline."""
+        self._pipelines[pipeline_id] = _Pipeline(name)
+
+    def wrote(self, pipeline_id: str, record: Sequence[Written]) -> None:
+        """Note a record that was printed. Blank lines may be left out at a record's end, so they are not looked at."""
+        pipeline = self._pipelines[pipeline_id]
+        for written in record:
+            if written.text:
+                pipeline.lines.append(_Line(written.text, len(written.line) + 1, written.begins))
+                pipeline.waiting_bytes += len(written.line) + 1
+
+    def waiting_bytes(self, pipeline_id: str) -> int:
+        """Return how much a pipeline has printed that was not accepted yet."""
+        return self._pipelines[pipeline_id].waiting_bytes
+
+    @property
+    def waiting_lines(self) -> int:
+        """How many lines were not accepted yet."""
+        return sum(len(pipeline.lines) - pipeline.accepted for pipeline in self._pipelines.values())
+
+    def excuse(self) -> None:
+        """Excuse one repeated batch a lane: the exporter was killed, or answers under way are lost."""
+        self._excuses += 1
+        for lane in self._lanes:
+            lane.excuses = True
+
+    def answered(self, ticket: Ticket) -> None:
+        """Note that the exporter heard of an acceptance: no excuse is left, unless it came since."""
+        lane, accepted, excuses = ticket
+        if (lane.accepted, self._excuses) == (accepted, excuses):
+            lane.excuses = False
+
+    def accept(self, resources: Sequence[ResourceLogs]) -> Ticket:
+        """Judge a request that is accepted; the ticket is for `answered`."""
+        self.counts["requests"] += 1
+        ids: list[str] = []
+        lanes: set[int] = set()
+        repeats: list[str] = []
+        for resource in resources:
+            pipeline_id = _attributes(resource.resource)["service.instance.id"]
+            lanes.add(zlib.crc32(f"{self._source}\0{pipeline_id}".encode()) % LANES)
+            for scope in resource.scope_logs:
+                for record in scope.log_records:
+                    uid = _attributes(record)["log.record.uid"]
+                    ids.append(uid)
+                    if uid in self._bodies:
+                        repeats.append(uid)
+                        self._repeated(uid, record)
+                    else:
+                        self._new(pipeline_id, uid, record)
+        if len(lanes) != 1:
+            self._problem(f"a request of lanes {sorted(lanes)}")
+        if len(ids) != len(set(ids)):
+            self._problem("a request holds a record twice")
+        lane = self._lanes[lanes.pop()]
+        self._judge(lane, ids, repeats)
+        return Ticket(lane, lane.accepted, self._excuses)
+
+    def _judge(self, lane: _Lane, ids: Sequence[str], repeats: Sequence[str]) -> None:
+        if repeats:
+            self.counts["requests repeated"] += 1
+            self.counts["records repeated"] += len(repeats)
+            if not lane.excuses:
+                self._problem(f"{len(repeats)} records came again without a reason, the first is {repeats[0]}")
+            elif foreign := set(repeats) - lane.last:
+                self._problem(f"{len(foreign)} records came again that were not in the lane's last batch")
+        lane.last, lane.excuses = frozenset(ids), True
+        lane.accepted += 1
+
+    def _repeated(self, uid: str, record: LogRecord) -> None:
+        if self._bodies[uid] != record.body.string_value:
+            self._problem(f"{uid} came again as {record.body.string_value!r}, before it was {self._bodies[uid]!r}")
+
+    def _new(self, pipeline_id: str, uid: str, record: LogRecord) -> None:
+        body = self._bodies[uid] = record.body.string_value
+        self.counts["records"] += 1
+        if record.event_name:
+            self.counts["events"] += 1
+            return
+        pipeline = self._pipelines.get(pipeline_id)
+        if pipeline is None:
+            self._problem(f"a record of an unknown pipeline {pipeline_id}: {body!r}")
+            return
+        if pipeline.accepted < len(pipeline.lines) and not pipeline.lines[pipeline.accepted].begins:
+            self.counts["records torn by a cut stream"] += 1
+        for text in body.split("\n"):
+            if text:
+                self._line(pipeline, text)
+
+    def _line(self, pipeline: _Pipeline, text: str) -> None:
+        """Judge the next line; after a wrong one go on where it stands, so that one mistake is told once."""
+        lines, place = pipeline.lines, pipeline.accepted
+        if place < len(lines) and lines[place].text == text:
+            self._pass(pipeline, place + 1)
+            return
+        after = next((at for at in range(place, len(lines)) if lines[at].text == text), None)
+        if after is not None:
+            self._problem(
+                f"{pipeline.name}: {after - place} lines are missing before {text!r}: {lines[place].text!r} …"
+            )
+            self._pass(pipeline, after + 1)
+        elif any(line.text == text for line in lines[max(0, place - 20_000) : place]):
+            self._problem(f"{pipeline.name}: {text!r} came again with another id, or late")
+        else:
+            self._problem(f"{pipeline.name}: {text!r} was never written")
+
+    def _pass(self, pipeline: _Pipeline, to: int) -> None:
+        pipeline.waiting_bytes -= sum(line.size_bytes for line in pipeline.lines[pipeline.accepted : to])
+        self.counts["lines"] += to - pipeline.accepted
+        pipeline.accepted = to
+
+    def finish(self) -> None:
+        """Judge what is still missing now that nothing more comes."""
+        for pipeline in self._pipelines.values():
+            if missing := pipeline.lines[pipeline.accepted :]:
+                self._problem(f"{pipeline.name}: {len(missing)} lines never came, the first is {missing[0].text!r}")
+
+    def _problem(self, text: str) -> None:
+        self.counts["problems"] += 1
+        if len(self.problems) < _SHOWN:
+            self.problems.append(text)
+
+
+def _attributes(holder: object) -> dict[str, str]:
+    return {one.key: one.value.string_value for one in holder.attributes}  # type: ignore[attr-defined]  # both have them
