@@ -10,6 +10,8 @@ from exporter.logs import json_lines, times
 if TYPE_CHECKING:
     from exporter.logs.record import Attributes
 
+    _Said = tuple[bytes, bytes, bytes, Attributes, bool]
+
 SEVERITIES: Final = {b"TRACE": "trace", b"DEBUG": "debug", b"INFO": "info", b"WARN": "warn", b"ERROR": "error"}
 
 _TARGET: Final = rb"[A-Za-z0-9_]+(?:::[A-Za-z0-9_]+)*"
@@ -62,13 +64,13 @@ def parse(line: bytes, text: bytes) -> Head | None:
     if prefix == RUNNER and line[len(prefix) : len(prefix) + 1] == time[:1]:
         target, message = _target(_TARGET_ONE_SPACE, rest)
         body = closed(message)
-        said = (message if body is None else body, target, b"", (), body is None)
+        said: _Said = (message if body is None else body, target, b"", (), body is None)
     else:
         said = _message(prefix, rest)
     return Head(times.nanoseconds(time), SEVERITIES[level], level, *said)
 
 
-def _message(prefix: bytes, rest: bytes) -> tuple[bytes, bytes, bytes, Attributes, bool]:
+def _message(prefix: bytes, rest: bytes) -> _Said:
     """Return message, target and spans of a line that is not the runner's, as the fields of a head."""
     spans = b""
     target, message = (b"", rest) if prefix == _CONTROL_PLANE else _target(_TARGET_TWO_SPACES, rest)

@@ -17,7 +17,17 @@ class Held:
     given out whole at once, in pieces cut between characters: so what is held always begins with a whole line.
     """
 
-    __slots__ = ("_blanks", "_first_line", "_lines", "_max", "_record", "_size", "only_begun", "unfinished")
+    __slots__ = (
+        "_blanks",
+        "_first_line",
+        "_lines",
+        "_max",
+        "_part_number",
+        "_record",
+        "_size",
+        "only_begun",
+        "unfinished",
+    )
 
     def __init__(self, record: Record, max_bytes: int, *, lines: list[bytes] | None = None) -> None:
         self.unfinished = False
@@ -25,7 +35,8 @@ class Held:
         self.only_begun = True
         """No line came after the first."""
         self._record = record
-        """The head, with the number of the next part; its body and first line stand below."""
+        """The head; body, number of the part and first line stand below."""
+        self._part_number = 0
         self._first_line = record.first_line
         self._lines: list[bytes] = [] if lines is None else lines
         self._size = sum(map(len, self._lines))
@@ -95,9 +106,21 @@ class Held:
         return [self._part(b"\n".join(self._lines))] if self._lines else []
 
     def _part(self, body: bytes) -> Record:
-        time_ns, observed_ns, severity, text, _, target, spans, part, attributes, _ = self._record
-        self._record = self._record._replace(part=part + 1, attributes=())
-        return Record(time_ns, observed_ns, severity, text, body, target, spans, part, attributes, self._first_line)
+        time_ns, observed_ns, severity, text, _, target, spans, _, attributes, _ = self._record
+        part = self._part_number
+        self._part_number = part + 1
+        return Record(
+            time_ns,
+            observed_ns,
+            severity,
+            text,
+            body,
+            target,
+            spans,
+            part,
+            () if part else attributes,
+            self._first_line,
+        )
 
 
 def _pieces(text: bytes, size: int) -> list[bytes]:

@@ -22,6 +22,9 @@ _MAX_FIELD_BYTES: Final = 32 * 1024
 """Backends limit the attributes of a record (Loki: 64 KB and 128 of them); a line with more stays whole as its body."""
 
 
+_decode: Final = msgspec.json.Decoder().decode
+
+
 class JsonLine(NamedTuple):
     """What a JSON line says, in the order of a head."""
 
@@ -36,7 +39,7 @@ class JsonLine(NamedTuple):
 def parse(text: bytes) -> JsonLine | None:
     """Return what a JSON line says, or None where it is not one of the vendor's."""
     try:
-        line = msgspec.json.decode(text)
+        line = _decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     if not isinstance(line, dict) or line.get("level") not in _LEVELS or not isinstance(line["timestamp"], str):
@@ -64,7 +67,9 @@ def parse(text: bytes) -> JsonLine | None:
 
 def _attributes(line: dict[str, object], fields: dict[str, object], said: str) -> Attributes | None:
     """Return the fields as attributes, or None where they are too many or too large to be any."""
-    extra = {name: value for name, value in line.items() if name not in _KNOWN}
+    extra = {} if line.keys() <= _KNOWN else {name: line[name] for name in line if name not in _KNOWN}
+    if len(fields) == 1 and said in fields and not extra:
+        return ()
     values = {**extra, **{name: value for name, value in fields.items() if name != said}}
     attributes = tuple(
         (f"pipeline.log.field.{name}", _value(value)) for name, value in values.items() if value is not None
@@ -86,6 +91,8 @@ def _value(value: object) -> str | int | float | bool:
 
 def _spans(line: dict[str, object]) -> bytes:
     """Return the spans as a text line writes them: `outer:inner{worker=3}`."""
+    if "span" not in line and "spans" not in line:
+        return b""
     spans = line.get("spans")
     if not isinstance(spans, list):
         spans = [line["span"]] if "span" in line else []

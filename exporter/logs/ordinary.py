@@ -17,10 +17,9 @@ from exporter.logs.record import Record
 from exporter.logs.times import MICROSECONDS, MILLISECONDS, SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
-_NEWLINE, _ESC = b"\n\x1b"
-"""As numbers: `in` takes them without the detour that it makes for bytes."""
+_NEWLINE: Final = 0x0A
 
 _KEEP: Final = 4096
 
@@ -76,26 +75,39 @@ def learn(block: bytes) -> Layout | None:
 
 
 def read(
-    pieces: Sequence[bytes], start: int, layout: Layout, observed_ns: int, number: int, max_bytes: int
-) -> list[Record]:
-    """Return a record for each of the pieces from `start` on, up to the first that is not one ordinary line."""
+    pieces: Iterator[bytes], layout: Layout, observed_ns: int, number: int, max_bytes: int
+) -> tuple[list[Record], bytes]:
+    """Return a record for each piece, up to the first that is not one ordinary line, and what that one holds besides.
+
+    The second is the piece whole, or the lines after its first where that is ordinary; empty when all pieces are read.
+    """
     _, known, separator = layout
     seconds, milliseconds, microseconds = SECONDS, MILLISECONDS, MICROSECONDS
-    unpack, new, strip = _TIME.unpack_from, tuple.__new__, ansi.strip
+    unpack, new, strip = _TIME.unpack_from, tuple.__new__, ansi.SEQUENCES.sub
+    escape, newline = ansi.ESC, _NEWLINE
     records: list[Record] = []
     add = records.append
+    piece = b""
     try:
-        for piece in pieces[start:]:
+        for piece in pieces:
             head, separated, body = piece.partition(separator)
             second, millisecond, microsecond = unpack(head)
             severity, text, target = known[head[26:]]
             time_ns = seconds[second] + milliseconds[millisecond] + microseconds[microsecond]
-            if _NEWLINE in body or len(body) > max_bytes or not separated:
+            if len(body) > max_bytes or not separated:
                 break
-            if _ESC in body:
-                body = strip(body)
+            more = b""
+            if newline in body:
+                body, _, more = body.partition(b"\n")
+                more += b"\n"
+            if escape in body:
+                body = strip(b"", body)
             add(new(Record, (time_ns, observed_ns, severity, text, body, target, b"", 0, (), number)))
+            if more:
+                return records, more
             number += 1
+        else:
+            return records, b""
     except (KeyError, struct.error):
         pass  # this piece is not ordinary
-    return records
+    return records, layout.prefix[1:] + piece + b"\n"

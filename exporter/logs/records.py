@@ -22,7 +22,7 @@ from exporter.logs.held import Held
 from exporter.logs.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator
 
 __all__ = ["Assembler", "Record"]
 
@@ -67,15 +67,11 @@ class Assembler:
         """Take a block of whole lines, read at `observed_ns`, and return the records that are complete with it."""
         self._observed_ns = observed_ns
         pieces = self._pieces(block if block.isascii() else _valid(block))
-        if pieces[0]:
-            self._read_lines(pieces[0][1:])
-        next_piece = 1
-        while next_piece < len(pieces):
-            if self._panic is None:
-                next_piece += self._read_ordinary(pieces, next_piece)
-            if next_piece < len(pieces):
-                self._read_lines(self._prefix[1:] + pieces[next_piece])
-                next_piece += 1
+        first = next(pieces)
+        if first:
+            self._read_lines(first[1:])
+        while lines := self._read_ordinary(pieces):
+            self._read_lines(lines[:-1])
         out, self._out = self._out, []
         return out
 
@@ -86,30 +82,28 @@ class Assembler:
         out, self._out = self._out, []
         return out
 
-    @property
-    def _prefix(self) -> bytes:
-        return b"" if self._layout is None else self._layout.prefix
-
-    def _pieces(self, block: bytes) -> Sequence[bytes]:
+    def _pieces(self, block: bytes) -> Iterator[bytes]:
         """Split a block at the beginnings of the pipeline's own lines, which are learnt from the lines."""
         text = b"\n" + block[:-1]
         if self._layout is None or self._layout.prefix not in text:
             self._layout = ordinary.learn(block) or self._layout
-        return [text] if self._layout is None else text.split(self._layout.prefix)
+        return iter([text] if self._layout is None else text.split(self._layout.prefix))
 
-    def _read_ordinary(self, pieces: Sequence[bytes], start: int) -> int:
-        """Read ordinary lines, and return how many. The last of them stays open."""
+    def _read_ordinary(self, pieces: Iterator[bytes]) -> bytes:
+        """Read ordinary lines, the last of which stays open, and return the lines that have to be read one by one."""
         if self._layout is None:
-            return 0
-        records = ordinary.read(pieces, start, self._layout, self._observed_ns, self.lines, self._max)
+            return b""
+        if self._panic is not None:
+            piece = next(pieces, None)
+            return b"" if piece is None else self._layout.prefix[1:] + piece + b"\n"
+        records, lines = ordinary.read(pieces, self._layout, self._observed_ns, self.lines, self._max)
         if records:
             self._end_open()
             self.lines += len(records)
             self.lines_by_severity.update(map(_severity, records))
             self._last = records.pop()
             self._out += records
-            return len(records) + 1
-        return 0
+        return lines
 
     def _read_lines(self, lines: bytes) -> None:
         if self._last is not None:
@@ -136,7 +130,7 @@ class Assembler:
         self._end_open()
         if self._panic is not None:
             self._heads_since_panic += 1
-            if self._heads_since_panic > panics.MAX_HEADS:
+            if self._heads_since_panic > panics.MAX_HEADS or self._waiting_bytes > self._max:
                 self._end_panic()
         self._open, parts = Held.begin(head, self._observed_ns, self.lines, self._max)
         self._give_parts(parts)
@@ -196,8 +190,6 @@ class Assembler:
             return
         self._waiting += done
         self._waiting_bytes += sum(len(record.body) for record in done)
-        if self._waiting_bytes > self._max:
-            self._end_panic()
 
     def _end_panic(self) -> None:
         if self._panic is not None:
@@ -213,7 +205,8 @@ class Assembler:
     def _give_parts(self, parts: list[Record]) -> None:
         """Give out parts of the record beside the panic, which can wait no longer for it."""
         if parts:
-            self._end_panic()
+            if self._panic is not None and self._panic.first_line is not None:
+                self._end_panic()
             self._out += parts
 
     def _give_panic_parts(self, parts: list[Record]) -> None:

@@ -86,10 +86,10 @@ class Redactor:
             if value := shapes.NEXT_VALUE.fullmatch(line):
                 self._wait_lines = 0
                 return value[1] + shapes.REDACTED + value[3], 1
-        if shapes.OPENED_VALUE.search(line):
+        if line.rstrip().endswith(shapes.OPENINGS) and shapes.OPENED_VALUE.search(line):
             self._wait_lines = _MAX_WAIT_LINES
         line, found = shapes.cut_out(line)
-        if key := shapes.PEM.search(line):
+        if b"-----BEGIN " in line and (key := shapes.PEM.search(line)):
             found += key[2] != shapes.REDACTED
             if not key[3]:
                 self._key_lines, self._key_has_data = _MAX_KEY_LINES, False

@@ -56,14 +56,6 @@ SUSPICIONS: Final[tuple[tuple[str, bool], ...]] = (
 """Expressions, and whether they ignore case."""
 
 
-LITERALS: Final = (
-    *(b"passw", b"passphrase", b"secret", b"credential", b"pwd", b"key", b"token", b"authorization", b"bearer "),
-    *(b"@", b"sig=", b"signature=", b"-----begin", b"akia", b"asia", b"eyj", b"apify_api_", b"cqt_", b"glpat-", b"xox"),
-    *(b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_", b"aiza", b"k_live", b"k_test", b"sk-"),
-)
-"""In lower case: whatever is suspicious has one of them, and ends no earlier."""
-
-
 def _compiled(expression: str, flags: int = 0) -> re.Pattern[bytes]:
     return re.compile(expression.encode(), flags)
 
@@ -86,8 +78,25 @@ _URL: Final = _compiled(r"""(://[^\s:/@"']*)(:)(?!\[redacted\]@)([^\s/"']+)(?=@)
 _SIGNATURE: Final = _compiled(r"([?&](?:sig|x-amz-signature))(=)(?!\[redacted\])([^\s&\"']+)", re.IGNORECASE)
 _TOKEN: Final = _compiled(r"(?<![A-Za-z0-9_-])()()(" + "|".join(TOKENS) + ")")
 
-SHAPES: Final = (_TOKEN, _URL, _AUTHORIZATION, _BEARER, _FIELD, _GUESSED_FIELD, _SIGNATURE)
-"""Each has three groups: what stays, the separator, the secret."""
+_FIELD_LITERALS: Final = (b"passw", b"passphrase", b"secret", b"credential", b"pwd", b"key")
+_TOKEN_LITERALS: Final = (
+    *(b"akia", b"asia", b"eyj", b"apikey:", b"apify_api_", b"cqt_", b"glpat-", b"xox", b"aiza", b"sk-"),
+    *(b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_", b"k_live_", b"k_test_"),
+)
+
+SHAPES: Final[tuple[tuple[tuple[bytes, ...], re.Pattern[bytes]], ...]] = (
+    (_TOKEN_LITERALS, _TOKEN),
+    ((b"@",), _URL),
+    ((b"authorization",), _AUTHORIZATION),
+    ((b"bearer ",), _BEARER),
+    (_FIELD_LITERALS, _FIELD),
+    ((b"token",), _GUESSED_FIELD),
+    ((b"sig=", b"signature="), _SIGNATURE),
+)
+"""Expressions with three groups: what stays, the separator, the secret. Before each, what it has in it, in lower case."""
+
+LITERALS: Final = (*{literal for literals, _ in SHAPES for literal in literals}, b"-----begin")
+"""In lower case: whatever is suspicious has one of them, and ends no earlier."""
 
 _QUOTE = re.compile(rb"""\\*["']""")
 
@@ -95,9 +104,17 @@ _QUOTE = re.compile(rb"""\\*["']""")
 def cut_out(line: bytes) -> tuple[bytes, int]:
     """Return a line with its secrets replaced, and how many they were."""
     found = 0
-    for shape in SHAPES:
-        line, count = shape.subn(_replacement, line)
-        found += count
+    text = line.lower()
+    for literals, shape in SHAPES:
+        at = min((place for literal in literals if (place := text.find(literal)) >= 0), default=-1)
+        if at < 0:
+            continue
+        begin = line.rfind(b" ", 0, at) + 1  # the expressions are slow: nothing before this word can be part of it
+        rest, count = shape.subn(_replacement, line[begin:])
+        if count:
+            line = line[:begin] + rest
+            text = line.lower()
+            found += count
     return line, found
 
 
@@ -121,4 +138,5 @@ OPENED_VALUE: Final = _compiled(
     rf"(?:{_PLAIN_WORDS}|{_GUESSED_WORDS})(?:{_SEPARATOR})(?:{_WRAPPERS}(?<=\()|[|>][+-]?)[ \t]*$", re.IGNORECASE
 )
 """A field whose value is on the next line: `password: Some(` of Rust's pretty Debug, `password: |` of YAML."""
+OPENINGS: Final = (b"(", b"|", b">", b"|-", b">-", b"|+", b">+")
 NEXT_VALUE: Final = re.compile(rb"""([ \t]+["']?)([^\s"'][^"']*?)(["']?,?[ \t]*)""")

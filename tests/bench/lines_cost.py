@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import sys
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from exporter.logs.lines import LineBuffer
 from exporter.logs.records import Assembler
@@ -16,6 +16,8 @@ from exporter.logs.redact import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+T = TypeVar("T")
 
 LINES: Final = 20_000
 ROUNDS: Final = 7
@@ -71,6 +73,17 @@ def message(number: int) -> str:
     return MESSAGES[number * 7 % 4] % number
 
 
+class Counting:
+    """An assembler whose records are let go at once, as after their encoding."""
+
+    def __init__(self, assembler: Assembler) -> None:
+        self._assembler = assembler
+
+    def feed(self, block: bytes) -> int:
+        """Return how many records a block made."""
+        return len(self._assembler.feed(block, 1))
+
+
 def cost(lines: list[bytes], block_bytes: int) -> tuple[float, float, float]:
     """Return µs a line of splitting, redaction and records, the best of some rounds; `block_bytes` 0 is a line a block."""
     stream = b"".join(lines)
@@ -79,24 +92,23 @@ def cost(lines: list[bytes], block_bytes: int) -> tuple[float, float, float]:
     best = [float("inf")] * 3
     for _ in range(ROUNDS):
         buffer, redactor, assembler = LineBuffer(), Redactor(defaults=True, patterns=()), Assembler(256 * 1024)
-        spent = [0.0] * 3
-        blocks = timed(spent, 0, lambda buffer=buffer: [block for chunk in chunks if (block := buffer.feed(chunk))])
-        clean = timed(
-            spent, 1, lambda redactor=redactor, blocks=blocks: [redactor.redact(block)[0] for block in blocks]
-        )
-        timed(spent, 2, lambda assembler=assembler, clean=clean: [len(assembler.feed(block, 1)) for block in clean])
+        spent = []
+        blocks, seconds = timed(buffer.feed, chunks)
+        spent.append(seconds)
+        clean, seconds = timed(redactor.redact, [block for block in blocks if block])
+        spent.append(seconds)
+        spent.append(timed(Counting(assembler).feed, [block for block, _ in clean])[1])
         best = [min(pair) for pair in zip(best, spent, strict=True)]
     split, redact, records = (seconds / len(lines) * 1e6 for seconds in best)
     return split, redact, records
 
 
-def timed(spent: list[float], index: int, work: Callable[[], list[bytes]]) -> list[bytes]:
-    """Do a piece of work and note the CPU seconds that it took."""
+def timed(work: Callable[[bytes], T], parts: list[bytes]) -> tuple[list[T], float]:
+    """Do a piece of work on each part, and return the results and the CPU seconds that it took."""
     gc.collect()
     start = time.process_time()
-    result = work()
-    spent[index] = time.process_time() - start
-    return result
+    results = [work(part) for part in parts]
+    return results, time.process_time() - start
 
 
 def main() -> None:
