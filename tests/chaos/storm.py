@@ -33,7 +33,11 @@ _TICK_SECONDS = 0.02
 _BUFFER_BYTES = 600_000
 """No more than this is printed that was not accepted yet: the server's buffer of 1,000,000 bytes really loses none."""
 
-_LIFE_SECONDS = 7.0
+_EARLY = 0.1
+"""The part of the kills that come while the exporter starts, before it reads a log."""
+
+_LIFE_SECONDS = 4.0
+_START_SECONDS = 60.0
 _DRAIN_SECONDS = 120.0
 _LOSSES = ("hosted_pipeline_log_gaps_total{", "hosted_pipeline_log_lines_lost_total{")
 
@@ -163,17 +167,27 @@ class _Storm:
         self._dead.clear()
         await self._exporter.launch()
         self._kill_at = self._random.choice(("", "", "", "before", "after"))
-        seconds = self._random.uniform(0, _LIFE_SECONDS)
-        if self._kill_at:
-            seconds += _LIFE_SECONDS / 2
+        early = self._random.random() < _EARLY
+        if not early:
+            await self._reads()
         try:
-            await asyncio.wait_for(self._dead.wait(), seconds)
+            await asyncio.wait_for(self._dead.wait(), self._random.uniform(0, 0.8 if early else _LIFE_SECONDS))
         except TimeoutError:
             self._kill()
         status = await self._exporter.ended()
         self._oracle.excuse()
         if status != -signal.SIGKILL:
             self._oracle.problems.append(f"the exporter ended by itself with status {status}")
+
+    async def _reads(self) -> None:
+        """Wait until the exporter reads a log again, however long it takes to start."""
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._dead.is_set() and not any(script.pipeline.logs.followers for script in self._scripts):
+            if time.monotonic() > deadline:
+                raise AssertionError(
+                    f"the exporter reads no log after {_START_SECONDS} s: {self._log.read_text()[-2000:]}"
+                )
+            await asyncio.sleep(0.02)
 
     def _moment(self, when: str) -> bool:
         if self._dead.is_set():
