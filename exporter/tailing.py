@@ -77,6 +77,7 @@ class SourceLogs:
 
     async def restore(self) -> None:
         """Read how far each stream has been read. Raises JournalError."""
+        await self._outbox.flush()  # after a reload, what was read before it may not be in the journal yet
         for stream, data in (await self._journal.read_positions(self._source.name)).items():
             try:
                 self._states[stream] = msgspec.msgpack.decode(data, type=StreamState)

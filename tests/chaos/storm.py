@@ -36,6 +36,9 @@ _BUFFER_BYTES = 600_000
 _EARLY = 0.1
 """The part of the kills that come while the exporter starts, before it reads a log."""
 
+_STOPS = 0.1
+"""The part of the ends that are no kill but SIGTERM."""
+
 _LIFE_SECONDS = 4.0
 _START_SECONDS = 60.0
 _DRAIN_SECONDS = 120.0
@@ -86,9 +89,11 @@ class _Storm:
         self._collector = Collector(self._oracle, free_port())
         self._scripts = [self._script(number) for number in range(options.pipelines)]
         self._log = folder / "exporter.log"
-        self._exporter = _exporter(folder, url, self._collector.url)
+        self._settings = _Settings(folder, url, self._collector.url)
+        self._exporter = self._settings.exporter()
         self._kills = 0
         self._dead = asyncio.Event()
+        self._expected = 0
         self._kill_at = ""
         self._collector.moment = self._moment
 
@@ -99,7 +104,7 @@ class _Storm:
         tasks = [asyncio.create_task(one) for one in self._troubles()]
         printing = asyncio.create_task(self._print())
         try:
-            for _ in range(self._options.kills):
+            while self._kills < self._options.kills:
                 await self._live_and_die()
             await _end(tasks)
             await self._collector.change(Mood.WELL)
@@ -123,7 +128,7 @@ class _Storm:
         return Script(pipeline, Random(f"{self._options.seed} {number}"))
 
     def _troubles(self) -> list[Coroutine[None, None, None]]:
-        return [self._cut_streams(), self._change_modes(), self._change_moods()]
+        return [self._cut_streams(), self._change_modes(), self._change_moods(), self._reload()]
 
     async def _print(self) -> None:
         """Let the pipelines print, each at a pace of its own, as much as the server's buffer can hold for the exporter."""
@@ -162,6 +167,17 @@ class _Storm:
             await self._collector.change(self._random.choice(list(Mood)))
             await asyncio.sleep(self._random.uniform(0.2, 3))
 
+    async def _reload(self) -> None:
+        """Change the source's configuration while its logs are read: its tailers are replaced."""
+        number = 0
+        while True:
+            await asyncio.sleep(self._random.uniform(1, 8))
+            if self._reading and not self._dead.is_set():
+                number += 1
+                self._settings.write(f"{1000 + number % 2}ms")
+                self._oracle.counts["reloads"] += 1
+                self._exporter.send(signal.SIGHUP)
+
     async def _live_and_die(self) -> None:
         """Start the exporter and kill it at a random moment, or right at an acceptance."""
         self._dead.clear()
@@ -176,13 +192,17 @@ class _Storm:
             self._kill()
         status = await self._exporter.ended()
         self._oracle.excuse()
-        if status != -signal.SIGKILL:
+        if status != self._expected:
             self._oracle.problems.append(f"the exporter ended by itself with status {status}")
+
+    @property
+    def _reading(self) -> bool:
+        return any(script.pipeline.logs.followers for script in self._scripts)
 
     async def _reads(self) -> None:
         """Wait until the exporter reads a log again, however long it takes to start."""
         deadline = time.monotonic() + _START_SECONDS
-        while not self._dead.is_set() and not any(script.pipeline.logs.followers for script in self._scripts):
+        while not self._dead.is_set() and not self._reading:
             if time.monotonic() > deadline:
                 raise AssertionError(
                     f"the exporter reads no log after {_START_SECONDS} s: {self._log.read_text()[-2000:]}"
@@ -197,9 +217,12 @@ class _Storm:
         return self._dead.is_set()
 
     def _kill(self) -> None:
-        self._kill_at = ""
-        self._kills += 1
-        self._exporter.send(signal.SIGKILL)
+        """Kill it; now and then it is stopped as asked, which must lose no more."""
+        stops = self._reading and self._random.random() < _STOPS
+        self._kills += not stops
+        self._oracle.counts["stops"] += stops
+        self._expected = 0 if stops else -signal.SIGKILL
+        self._exporter.send(signal.SIGTERM if stops else signal.SIGKILL)
         self._oracle.excuse()
         self._dead.set()
 
@@ -229,21 +252,42 @@ def _first(pipeline: Pipeline) -> Written:
     return Written(pipeline.logs.buffer.lines[0], "Fresh start of pipeline logs", begins=True)
 
 
-def _exporter(folder: Path, source_url: str, collector_url: str) -> Program:
-    port = free_port()
-    config = folder / "exporter.yaml"
-    source = {"name": SOURCE, "provider": "feldera", "url": source_url, "interval": "1s", "budget": "1000/s"}
-    settings = {
-        "listen": f"127.0.0.1:{port}",
-        "data_dir": str(folder / "data"),
-        "sources": [source],
-        "otlp": {"endpoint": collector_url, "timeout": "2s"},
-    }
-    config.write_text(yaml.safe_dump(settings))
-    # The tree that this file is in is the one that is tried, whatever is installed.
-    os.environ["PYTHONPATH"] = str(_ROOT)
-    command = (sys.executable, "-m", "exporter", "run", "--config", str(config))
-    return Program(command, port=port, ready_path="/-/ready", log=folder / "exporter.log")
+class _Settings:
+    """The exporter's configuration file."""
+
+    def __init__(self, folder: Path, source_url: str, collector_url: str) -> None:
+        self._folder = folder
+        self._source_url = source_url
+        self._collector_url = collector_url
+        self._port = free_port()
+        self._path = folder / "exporter.yaml"
+
+    def write(self, interval: str = "1s") -> None:
+        """Write it, whole at any moment."""
+        source = {
+            "name": SOURCE,
+            "provider": "feldera",
+            "url": self._source_url,
+            "interval": interval,
+            "budget": "1000/s",
+        }
+        settings = {
+            "listen": f"127.0.0.1:{self._port}",
+            "data_dir": str(self._folder / "data"),
+            "sources": [source],
+            "otlp": {"endpoint": self._collector_url, "timeout": "2s"},
+        }
+        new = self._path.with_suffix(".new")
+        new.write_text(yaml.safe_dump(settings))
+        new.replace(self._path)
+
+    def exporter(self) -> Program:
+        """Return the exporter, not started yet."""
+        self.write()
+        # The tree that this file is in is the one that is tried, whatever is installed.
+        os.environ["PYTHONPATH"] = str(_ROOT)
+        command = (sys.executable, "-m", "exporter", "run", "--config", str(self._path))
+        return Program(command, port=self._port, ready_path="/-/ready", log=self._folder / "exporter.log")
 
 
 async def _scrape(url: str) -> str:
