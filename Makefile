@@ -7,7 +7,7 @@ READY_DEV := $(VENV)/.installed-dev
 READY_INTEGRATION := $(VENV)/.installed-integration
 LISTEN ?= 127.0.0.1:10067
 
-.PHONY: run test integration bench lint format lock clean
+.PHONY: run test integration chaos bench lint format lock clean
 
 run: $(READY)
 	$(BIN)/pipeline-exporter demo --listen $(LISTEN)
@@ -18,6 +18,9 @@ test: $(READY_DEV)
 integration: $(READY_INTEGRATION)
 	$(BIN)/python -m tests.integration.servers
 	$(BIN)/python -m pytest -m integration $(ARGS)
+
+chaos: $(READY_DEV)
+	$(BIN)/python -m tests.chaos --kills 200 $(ARGS)
 
 bench: $(READY_DEV)
 	$(BIN)/python -m tests.bench $(ARGS)

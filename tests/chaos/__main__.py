@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import sys
 import tempfile
 from pathlib import Path
@@ -22,6 +23,8 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="a folder for the exporter's data and log, to look at afterwards")
     arguments = parser.parse_args()
     options = Options(kills=arguments.kills, seed=arguments.seed, modes=_MODES[arguments.mode])
+    # Servers whose clients are killed have much to tell.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory(prefix="pipeline-exporter-chaos-") as folder:
         if arguments.keep:
             arguments.keep.mkdir(parents=True)
