@@ -10,9 +10,10 @@ import uuid
 from typing import TYPE_CHECKING
 
 from exporter.otlp.dead_letters import DeadLetters
+from exporter.otlp.destination import Destination
 from exporter.otlp.encode import StatusChange, encode_event, resource_attributes, resource_bytes
 from exporter.otlp.outbox import Limits, Outbox
-from exporter.otlp.sender import Destination, Sender
+from exporter.otlp.sender import Sender
 from exporter.otlp.transport import open_transport
 
 if TYPE_CHECKING:

@@ -88,6 +88,10 @@ class Journal:
         """Read what waits to be sent, oldest first, without the records. Raises JournalError."""
         return await self._ask(_logs.read_waiting, writes=False)
 
+    async def settle_lanes(self, wanted: int) -> int:
+        """Return over how many lanes pipelines are spread: as wanted, unless records wait in others. Raises JournalError."""
+        return await self._ask(lambda db: _logs.settle_lanes(db, wanted), writes=True)
+
     async def read_groups(self, seq: int) -> list[_logs.Group]:
         """Read the records of a batch, none when it is gone. Raises JournalError."""
         return await self._ask(lambda db: _logs.read_groups(db, seq), writes=False)

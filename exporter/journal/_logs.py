@@ -31,7 +31,12 @@ CREATE TABLE IF NOT EXISTS log_batch (
     read_seconds REAL NOT NULL,
     groups BLOB NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS log_lanes (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    number INTEGER NOT NULL
+) STRICT;
 """
+"""`log_lanes` says over how many lanes the pipelines of `log_batch` are spread."""
 
 
 class Group(msgspec.Struct, array_like=True, frozen=True):
@@ -114,6 +119,17 @@ def read_waiting(db: sqlite3.Connection) -> list[Waiting]:
     """Read what waits to be sent, oldest first, without the records."""
     rows = db.execute("SELECT seq, lane, events, count, bytes, read_seconds FROM log_batch ORDER BY seq")
     return [Waiting(seq, lane, bool(events), count, size, read) for seq, lane, events, count, size, read in rows]
+
+
+def settle_lanes(db: sqlite3.Connection, wanted: int) -> int:
+    """Return over how many lanes pipelines are spread: as many as wanted, unless records wait in others."""
+    highest: int | None = db.execute("SELECT max(lane) FROM log_batch").fetchone()[0]
+    found = db.execute("SELECT number FROM log_lanes").fetchone()
+    if highest is not None and found is not None:
+        return max(int(found[0]), highest + 1)
+    number = wanted if highest is None else max(wanted, highest + 1)
+    db.execute("INSERT OR REPLACE INTO log_lanes VALUES (1, ?)", (number,))
+    return number
 
 
 def read_groups(db: sqlite3.Connection, seq: int) -> list[Group]:

@@ -79,9 +79,12 @@ _fixed32 = struct.Struct("<I")
 _encode_json = msgspec.json.Encoder().encode
 
 
-def to_json_line(request: bytes) -> bytes:
-    """Return an ExportLogsServiceRequest as a line of OTLP JSON. Raises WireError for anything else."""
-    return _encode_json(_read(request, _LOGS_REQUEST)) + b"\n"
+def to_json_line(request: bytes, *, repair: bool = False) -> bytes:
+    """Return an ExportLogsServiceRequest as a line of OTLP JSON. Raises WireError for anything else.
+
+    With `repair`, bytes that are no UTF-8 text are replaced instead of raised about.
+    """
+    return _encode_json(_read(request, _LOGS_REQUEST, repair=repair)) + b"\n"
 
 
 def from_json_line(line: bytes) -> bytes:
@@ -96,7 +99,7 @@ def from_json_line(line: bytes) -> bytes:
     return _write(found, _LOGS_REQUEST, "the line")
 
 
-def _read(message: bytes, fields: Mapping[int, _Field], depth: int = 0) -> dict[str, Any]:
+def _read(message: bytes, fields: Mapping[int, _Field], depth: int = 0, *, repair: bool) -> dict[str, Any]:
     if depth > _DEEPEST_VALUE:
         raise WireError(f"messages within messages, more than {_DEEPEST_VALUE} deep")
     result: dict[str, Any] = {}
@@ -110,9 +113,9 @@ def _read(message: bytes, fields: Mapping[int, _Field], depth: int = 0) -> dict[
         if isinstance(value, int):
             read: Any = _read_number(value, field.kind)
         elif isinstance(field.kind, str):
-            read = _read_bytes(value, field)
+            read = _read_bytes(value, field, repair=repair)
         else:
-            read = _read(value, field.kind, depth + 1)
+            read = _read(value, field.kind, depth + 1, repair=repair)
         if field.repeated:
             result.setdefault(field.name, []).append(read)
         else:
@@ -131,13 +134,13 @@ def _read_number(value: int, kind: object) -> Any:
     return bool(value) if kind == "bool" else value
 
 
-def _read_bytes(value: bytes, field: _Field) -> str:
+def _read_bytes(value: bytes, field: _Field, *, repair: bool) -> str:
     if field.kind == "hex":
         return value.hex()
     if field.kind == "bytes":
         return base64.b64encode(value).decode()
     try:
-        return value.decode()
+        return value.decode(errors="replace" if repair else "strict")
     except UnicodeDecodeError:
         raise WireError(f"{field.name} is no UTF-8 text: {value[:64]!r}") from None
 

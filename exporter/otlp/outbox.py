@@ -5,7 +5,8 @@
       └── waits while the journal is full, the disk fails, or too much is pending ◀──────┘ space
 
 Invariants: what is pending is not yet covered by a committed position; what waits is in the journal; a lane's batches
-are taken in the order of their numbers, and the next ones only when the last ones are done.
+are taken in the order of their numbers, and the next ones only when the last ones are done. What waits keeps its lane, so
+the number of lanes changes only at a start where nothing waits: otherwise new records could overtake.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import logging
 import time
 import zlib
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from exporter.journal import Group, JournalError, LogBatch, LogCommit, PositionRow
@@ -32,8 +33,11 @@ RESERVE: Final = 0.05
 CACHE_BYTES: Final = 32 * 1024 * 1024
 """Committed records that are kept in memory, so that they need not be read again to be sent."""
 
-FRAMING_BYTES: Final = 8
-"""At most so many bytes come to a record in a request; its resource counts once a group."""
+GROUP_BYTES: Final = 64
+"""At most so many bytes come to a group's resource and records in a request: scope, tags, lengths."""
+
+ROOM_AGAIN: Final = 0.9
+"""Reading that paused goes on when no more than this part of the journal's limit waits: not at every batch that leaves."""
 
 _RETRY_SECONDS = 1.0
 
@@ -69,7 +73,7 @@ class Batch:
 
 @dataclass(slots=True)
 class _Lane:
-    """One lane. `cached` holds the groups of committed batches, as far as they fit."""
+    """One lane."""
 
     pending: list[Batch] = field(default_factory=list)
     waiting: deque[Waiting] = field(default_factory=deque)
@@ -87,19 +91,28 @@ class Outbox:
         self._cached: dict[int, Sequence[Group]] = {}
         self._cached_bytes = 0
         self._taken: set[int] = set()
+        self._leaving: set[int] = set()
+        """Batches that are being dropped at this moment: nobody takes them any more."""
         self._pending_bytes = 0
         self._wake = asyncio.Event()
+        self._enough = asyncio.Event()
+        """Set while there is enough for a whole request."""
         self._space = asyncio.Condition()
         self._flushing = asyncio.Lock()
+        self._is_full = False
+        self._is_failing = False
         self.waiting_bytes = 0
         self.waiting_records = 0
-        self.full = False
-        """Whether reading is paused because the journal is full or cannot be written."""
 
     @property
     def lanes(self) -> int:
         """How many lanes there are: as configured, or as many as the journal's records were committed for."""
         return len(self._lanes)
+
+    @property
+    def full(self) -> bool:
+        """Whether reading is paused because the journal is full or cannot be written."""
+        return self._is_full or self._is_failing
 
     def lane_of(self, key: tuple[str, str]) -> int:
         """Return the lane of a pipeline, the same over restarts."""
@@ -112,12 +125,16 @@ class Outbox:
 
     async def open(self) -> None:
         """Take up what waits in the journal. Raises JournalError."""
-        waiting = await self._journal.read_waiting()
-        needed = max((one.lane + 1 for one in waiting), default=0)
-        if needed > len(self._lanes):
-            _log.warning("the journal holds records for %d lanes: so many are used until the next start", needed)
-            self._lanes += [_Lane() for _ in range(needed - len(self._lanes))]
-        self._add(waiting)
+        lanes = await self._journal.settle_lanes(len(self._lanes))
+        if lanes != len(self._lanes):
+            _log.warning(
+                "otlp.lanes is %d, but what waits in the journal was put into %d lanes: so many are used until a start "
+                "where nothing waits",
+                len(self._lanes),
+                lanes,
+            )
+            self._lanes = [_Lane() for _ in range(lanes)]
+        self._add(await self._journal.read_waiting())
 
     async def put(self, batch: Batch) -> None:
         """Take in records and the position that covers them; waits while there is no room for them."""
@@ -128,14 +145,16 @@ class Outbox:
         lane = self._lanes[self.lane_of(batch.key)]
         lane.pending.append(batch)
         self._wake.set()
+        if self._pending_bytes >= self._limits.max_bytes:
+            self._enough.set()
 
     async def run(self) -> None:
         """Commit what is pending, again and again, until cancelled; then once more."""
         try:
             while True:
                 await self._wake.wait()
-                if self._pending_bytes < self._limits.max_bytes:
-                    await asyncio.sleep(self._limits.max_delay_seconds)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._enough.wait(), self._limits.max_delay_seconds)
                 await self._flush_until_written()
         finally:
             with contextlib.suppress(JournalError):
@@ -146,23 +165,33 @@ class Outbox:
             try:
                 await self.flush()
             except JournalError as error:
-                if not self.full:
+                if not self._is_failing:
                     _log.error("%s; reading logs pauses until it can", error)
-                self.full = True
+                self._is_failing = True
                 await asyncio.sleep(_RETRY_SECONDS)
             else:
+                if self._is_failing:
+                    _log.info("the journal can be written again: reading logs goes on")
+                    self._is_failing = False
+                    await self._tell_space()
                 return
 
     async def flush(self) -> None:
-        """Commit what is pending in one transaction. Raises JournalError, then it is still pending."""
+        """Commit what is pending in one transaction. Raises JournalError, then it is still pending.
+
+        Once begun it goes on when its caller is cancelled: what the journal writes all the same must not stay pending.
+        """
+        await asyncio.shield(self._flush())
+
+    async def _flush(self) -> None:
         async with self._flushing:
             taken = [lane.pending for lane in self._lanes]
+            self._wake.clear()
+            self._enough.clear()
             if not any(taken):
-                self._wake.clear()
                 return
             for lane in self._lanes:
                 lane.pending = []
-            self._wake.clear()
             size = sum(len(record) for pending in taken for batch in pending for record in batch.records)
             try:
                 await self._drop_oldest(size)
@@ -174,6 +203,7 @@ class Outbox:
                 for lane, pending in zip(self._lanes, taken, strict=True):
                     lane.pending[:0] = pending
                 self._wake.set()
+                self._enough.set()
                 raise
             self._pending_bytes -= size
             self._add(waiting, batches)
@@ -185,8 +215,8 @@ class Outbox:
         self, key: tuple[str, str], resource: bytes, records: Sequence[bytes], at_seconds: float
     ) -> list[LogBatch]:
         """Make the batches of status events, to be committed with the counts that they tell of; then `committed()`."""
-        lane = self.lane_of(key)
-        return [self._batch(lane, [Group("\0".join(key), resource, list(records))], at_seconds, events=True)]
+        batch = Batch(key, *key, resource, records, b"", at_seconds)
+        return [replace(one, events=True) for one in self._batches(self.lane_of(key), [batch])]
 
     def committed(self, waiting: Sequence[Waiting], batches: Sequence[LogBatch]) -> None:
         """Take in batches that were committed elsewhere."""
@@ -200,17 +230,22 @@ class Outbox:
     async def take(self, lane: int) -> list[Waiting]:
         """Wait for batches of a lane and return as many of the oldest as fit one request. They stay until `done`."""
         queue = self._lanes[lane]
-        while not queue.waiting:
+        while not (taken := self._oldest(queue)):
             queue.arrived.clear()
             await queue.arrived.wait()
+        self._taken.update(one.seq for one in taken)
+        return taken
+
+    def _oldest(self, queue: _Lane) -> list[Waiting]:
         taken: list[Waiting] = []
         records = size = 0
         for one in queue.waiting:
+            if one.seq in self._leaving:
+                continue
             records, size = records + one.count, size + one.bytes
             if taken and (records > self._limits.max_records or size > self._limits.max_bytes):
                 break
             taken.append(one)
-        self._taken.update(one.seq for one in taken)
         return taken
 
     async def groups(self, taken: Iterable[Waiting]) -> list[Group]:
@@ -231,21 +266,25 @@ class Outbox:
 
     def _has_room(self) -> bool:
         """Whether more may be read: memory for what is pending, and the journal for what waits."""
-        if self._pending_bytes >= 2 * self._limits.max_bytes:
+        if self._is_failing or self._pending_bytes >= 2 * self._limits.max_bytes:
             return False
-        room = self._limits.drop_oldest or self.waiting_bytes + self._pending_bytes < self._limits.journal_bytes
-        if room == self.full:
-            self.full = not room
-            _log.log(
-                logging.INFO if room else logging.WARNING,
-                "the journal %s" if room else "the journal is full (%s): reading logs pauses",
-                "has room again: reading logs goes on" if room else f"{self.waiting_bytes} bytes wait to be sent",
-            )
-        return room
+        if self._limits.drop_oldest:
+            return True
+        used, limit = self.waiting_bytes + self._pending_bytes, self._limits.journal_bytes
+        full = used > limit * ROOM_AGAIN if self._is_full else used >= limit
+        if full != self._is_full:
+            self._is_full = full
+            if full:
+                _log.warning("the journal is full, %d bytes wait to be sent: reading logs pauses", used)
+            else:
+                _log.info("the journal has room again: reading logs goes on")
+        return not full
 
     async def _tell_space(self) -> None:
-        async with self._space:
-            self._space.notify_all()
+        """Wake who waits for room, if there is some."""
+        if self._has_room():
+            async with self._space:
+                self._space.notify_all()
 
     def _batches(self, lane: int, pending: Sequence[Batch]) -> list[LogBatch]:
         """Put pending records together into batches that each fit one request."""
@@ -256,12 +295,14 @@ class Outbox:
         for one in pending:
             records: list[bytes] = []
             for record in one.records:
-                more = len(record) + FRAMING_BYTES + (0 if records else len(one.resource) + 2 * FRAMING_BYTES)
+                head = GROUP_BYTES + len(one.resource)
+                more = len(record) + (0 if records else head)
                 if count and (count >= self._limits.max_records or size + more > self._limits.max_bytes):
                     if records:
                         groups.append(Group("\0".join(one.key), one.resource, records))
                     result.append(self._batch(lane, groups, oldest or one.read_seconds))
                     groups, records, count, size, oldest = [], [], 0, 0, 0.0
+                    more = len(record) + head
                 records.append(record)
                 count, size, oldest = count + 1, size + more, oldest or one.read_seconds
             if records:
@@ -270,10 +311,12 @@ class Outbox:
             result.append(self._batch(lane, groups, oldest))
         return result
 
-    def _batch(self, lane: int, groups: Sequence[Group], read_seconds: float, *, events: bool = False) -> LogBatch:
+    def _batch(self, lane: int, groups: Sequence[Group], read_seconds: float) -> LogBatch:
         count = sum(len(group.records) for group in groups)
-        size = sum(len(group.resource) + sum(map(len, group.records)) for group in groups) + count * FRAMING_BYTES
-        return LogBatch(lane, events, count, size, read_seconds or time.time(), groups)
+        size = sum(GROUP_BYTES + len(group.resource) + sum(map(len, group.records)) for group in groups)
+        return LogBatch(
+            lane, events=False, count=count, bytes=size, read_seconds=read_seconds or time.time(), groups=groups
+        )
 
     def _add(self, waiting: Sequence[Waiting], batches: Sequence[LogBatch] = ()) -> None:
         for one in waiting:
@@ -288,8 +331,13 @@ class Outbox:
                 self._cached_bytes += one.bytes
 
     def _remove(self, lane: _Lane, gone: set[int]) -> None:
-        for one in [one for one in lane.waiting if one.seq in gone]:
-            lane.waiting.remove(one)
+        removed = []
+        while lane.waiting and lane.waiting[0].seq in gone:
+            removed.append(lane.waiting.popleft())
+        if len(removed) < len(gone):  # what is dropped may stand behind what is in flight
+            removed += [one for one in lane.waiting if one.seq in gone]
+            lane.waiting = deque(one for one in lane.waiting if one.seq not in gone)
+        for one in removed:
             self.waiting_bytes -= one.bytes
             self.waiting_records -= one.count
             if self._cached.pop(one.seq, None) is not None:
@@ -301,16 +349,27 @@ class Outbox:
             await self._drop(lambda one: not one.events, self.waiting_bytes + size - self._limits.journal_bytes)
 
     async def _drop(self, may_go: Callable[[Waiting], bool], excess: float) -> None:
+        """Drop the oldest that may go and are not in flight, until there is no excess. Raises JournalError."""
+        if excess <= 0:
+            return
+        excess -= sum(one.bytes for lane in self._lanes for one in lane.waiting if one.seq in self._leaving)
         gone: list[Waiting] = []
         for one in sorted((one for lane in self._lanes for one in lane.waiting), key=lambda one: one.seq):
             if excess <= 0:
                 break
-            if may_go(one) and one.seq not in self._taken:
+            if may_go(one) and one.seq not in self._taken and one.seq not in self._leaving:
                 gone.append(one)
                 excess -= one.bytes
         if not gone:
             return
-        await self._journal.delete_batches([one.seq for one in gone])
-        for lane in self._lanes:
-            self._remove(lane, {one.seq for one in gone})
+        seqs = {one.seq for one in gone}
+        self._leaving |= seqs
+        try:
+            await self._journal.delete_batches(sorted(seqs))
+            for number, lane in enumerate(self._lanes):
+                self._remove(lane, {one.seq for one in gone if one.lane == number})
+        finally:
+            self._leaving -= seqs
+            for lane in self._lanes:
+                lane.arrived.set()  # what could not be dropped may be taken again
         self._dropped(sum(one.count for one in gone))

@@ -7,7 +7,8 @@ import os
 from typing import TYPE_CHECKING
 
 from exporter.otlp.json_lines import to_json_line
-from exporter.otlp.transport.outcome import Accepted, Outcome, Retry
+from exporter.otlp.transport.outcome import Accepted, Outcome, RefusedData, Retry
+from exporter.otlp.wire import WireError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +28,8 @@ class FileTransport:
                 await asyncio.to_thread(self._append, request)
             except OSError as error:
                 return Retry(None, "connect", f"{self._path} cannot be written: {error.strerror or error}")
+            except WireError as error:
+                return RefusedData("INVALID_ARGUMENT", f"{self._path}: {error}")
         return Accepted("OK")
 
     async def close(self) -> None:
