@@ -28,7 +28,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="pipeline-exporter-chaos-") as folder:
         if arguments.keep:
             arguments.keep.mkdir(parents=True)
-        report = asyncio.run(storm(options, arguments.keep or Path(folder)))
+        report = asyncio.run(storm(options, arguments.keep or Path(folder), lambda text: print(text, file=sys.stderr, flush=True))  # noqa: T201  (it is a program))
     sys.stdout.write(f"{report}\n")
     return 1 if report.problems else 0
 

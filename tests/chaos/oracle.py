@@ -41,6 +41,9 @@ class _Pipeline:
     accepted: int = 0
     """So many lines were accepted, in order."""
     waiting_bytes: int = 0
+    changes: list[str] = field(default_factory=list)
+    told: int = 0
+    """So many status changes were told, in order."""
 
 
 @dataclass(slots=True)
@@ -84,14 +87,18 @@ class Oracle:
                 pipeline.lines.append(_Line(written.text, len(written.line) + 1, written.begins))
                 pipeline.waiting_bytes += len(written.line) + 1
 
+    def changed(self, pipeline_id: str, text: str) -> None:
+        """Note a status change, of which an event must tell with this text."""
+        self._pipelines[pipeline_id].changes.append(text)
+
     def waiting_bytes(self, pipeline_id: str) -> int:
         """Return how much a pipeline has printed that was not accepted yet."""
         return self._pipelines[pipeline_id].waiting_bytes
 
     @property
-    def waiting_lines(self) -> int:
-        """How many lines were not accepted yet."""
-        return sum(len(pipeline.lines) - pipeline.accepted for pipeline in self._pipelines.values())
+    def waiting(self) -> int:
+        """How many lines and status changes were not accepted yet."""
+        return sum(len(one.lines) - one.accepted + len(one.changes) - one.told for one in self._pipelines.values())
 
     def excuse(self) -> None:
         """Excuse one repeated batch a lane: the exporter was killed, or answers under way are lost."""
@@ -149,18 +156,25 @@ class Oracle:
     def _new(self, pipeline_id: str, uid: str, record: LogRecord) -> None:
         body = self._bodies[uid] = record.body.string_value
         self.counts["records"] += 1
-        if record.event_name:
-            self.counts["events"] += 1
-            return
         pipeline = self._pipelines.get(pipeline_id)
         if pipeline is None:
             self._problem(f"a record of an unknown pipeline {pipeline_id}: {body!r}")
+            return
+        if record.event_name:
+            self._event(pipeline, body)
             return
         if pipeline.accepted < len(pipeline.lines) and not pipeline.lines[pipeline.accepted].begins:
             self.counts["records torn by a cut stream"] += 1
         for text in body.split("\n"):
             if text:
                 self._line(pipeline, text)
+
+    def _event(self, pipeline: _Pipeline, body: str) -> None:
+        self.counts["events"] += 1
+        expected = pipeline.changes[pipeline.told] if pipeline.told < len(pipeline.changes) else None
+        if body != expected:
+            self._problem(f"{pipeline.name}: the status changed as {expected!r}, and the event says {body!r}")
+        pipeline.told += 1
 
     def _line(self, pipeline: _Pipeline, text: str) -> None:
         """Judge the next line; after a wrong one go on where it stands, so that one mistake is told once."""
@@ -187,8 +201,12 @@ class Oracle:
     def finish(self) -> None:
         """Judge what is still missing now that nothing more comes."""
         for pipeline in self._pipelines.values():
-            if missing := pipeline.lines[pipeline.accepted :]:
-                self._problem(f"{pipeline.name}: {len(missing)} lines never came, the first is {missing[0].text!r}")
+            if missing := pipeline.changes[pipeline.told :]:
+                self._problem(
+                    f"{pipeline.name}: {len(missing)} status changes were never told, the first is {missing[0]!r}"
+                )
+            if lost := pipeline.lines[pipeline.accepted :]:
+                self._problem(f"{pipeline.name}: {len(lost)} lines never came, the first is {lost[0].text!r}")
 
     def _problem(self, text: str) -> None:
         self.counts["problems"] += 1

@@ -22,7 +22,7 @@ from tests.chaos.script import Script, Written
 from tests.integration.programs import Program, free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from exporter.simulator import Pipeline
 
@@ -36,6 +36,7 @@ _BUFFER_BYTES = 600_000
 _EARLY = 0.1
 """The part of the kills that come while the exporter starts, before it reads a log."""
 
+_PROGRAM = ("Pending", "CompilingSql", "SqlCompiled", "CompilingRust", "Success")
 _STOPS = 0.1
 """The part of the ends that are no kill but SIGTERM."""
 
@@ -72,17 +73,18 @@ class Report:
         return "\n".join(lines)
 
 
-async def storm(options: Options, folder: Path) -> Report:
-    """Run it to its end."""
+async def storm(options: Options, folder: Path, say: Callable[[str], None] = lambda _text: None) -> Report:
+    """Run it to its end; `say` is told now and then how far it is."""
     world = World(seed=options.seed, version=options.modes[0], chores=False)
     async with serve(world) as server:
-        run = _Storm(options, folder, world, server.url)
+        run = _Storm(options, folder, world, server.url, say)
         return await run.run()
 
 
 class _Storm:
-    def __init__(self, options: Options, folder: Path, world: World, url: str) -> None:
+    def __init__(self, options: Options, folder: Path, world: World, url: str, say: Callable[[str], None]) -> None:
         self._options = options
+        self._say = say
         self._random = Random(options.seed)
         self._world = world
         self._oracle = Oracle(SOURCE)
@@ -106,6 +108,9 @@ class _Storm:
         try:
             while self._kills < self._options.kills:
                 await self._live_and_die()
+                if self._kills % 10 == 0:
+                    found = " ".join(self._oracle.problems[-1:])
+                    self._say(f"{self._kills} kills, {self._oracle.counts['lines']} lines {found}")
             await _end(tasks)
             await self._collector.change(Mood.WELL)
             await self._exporter.launch()
@@ -128,7 +133,14 @@ class _Storm:
         return Script(pipeline, Random(f"{self._options.seed} {number}"))
 
     def _troubles(self) -> list[Coroutine[None, None, None]]:
-        return [self._cut_streams(), self._change_modes(), self._change_moods(), self._reload()]
+        return [
+            self._cut_streams(),
+            self._change_modes(),
+            self._change_moods(),
+            self._reload(),
+            self._rename(),
+            self._change_statuses(),
+        ]
 
     async def _print(self) -> None:
         """Let the pipelines print, each at a pace of its own, as much as the server's buffer can hold for the exporter."""
@@ -166,6 +178,29 @@ class _Storm:
             await asyncio.sleep(self._random.uniform(0.5, 5))
             await self._collector.change(self._random.choice(list(Mood)))
             await asyncio.sleep(self._random.uniform(0.2, 3))
+
+    async def _rename(self) -> None:
+        """Give a pipeline another name: its log goes on."""
+        number = 0
+        while True:
+            await asyncio.sleep(self._random.uniform(3, 15))
+            number += 1
+            pipeline = self._random.choice(self._scripts).pipeline
+            self._world.rename(pipeline, f"{pipeline.name.partition('-')[0]}-{number}")
+            pipeline.touch()
+
+    async def _change_statuses(self) -> None:
+        """Change what the list says, in bursts quicker than it is asked. Counting starts with the first list."""
+        while not self._oracle.counts["records"]:  # noqa: ASYNC110  (no event: it happens once, in the first seconds)
+            await asyncio.sleep(0.1)
+        while True:
+            await asyncio.sleep(self._random.expovariate(2))
+            pipeline = self._random.choice(self._scripts).pipeline
+            for _ in range(self._random.randint(1, 3)):
+                before = pipeline.state.program
+                after = self._random.choice([word for word in _PROGRAM if word != before])
+                pipeline.record(program=after)
+                self._oracle.changed(pipeline.id, f"program: {before} → {after}")
 
     async def _reload(self) -> None:
         """Change the source's configuration while its logs are read: its tailers are replaced."""
@@ -230,7 +265,7 @@ class _Storm:
         """Wait until everything that was printed was accepted."""
         self._dead.clear()
         deadline = time.monotonic() + _DRAIN_SECONDS
-        while self._oracle.waiting_lines and time.monotonic() < deadline:  # noqa: ASYNC110  (no event: lines come by thousands)
+        while self._oracle.waiting and time.monotonic() < deadline:  # noqa: ASYNC110  (no event: lines come by thousands)
             await asyncio.sleep(0.1)
 
     async def _look_at_metrics(self) -> None:

@@ -40,7 +40,7 @@ def test_all_in_order(oracle: Oracle) -> None:
     oracle.answered(oracle.accept(_request(("3", "d"))))
     oracle.finish()
 
-    assert ([], 0) == (oracle.problems, oracle.waiting_lines)
+    assert ([], 0) == (oracle.problems, oracle.waiting)
 
 
 @pytest.mark.parametrize(
