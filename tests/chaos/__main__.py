@@ -28,9 +28,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="pipeline-exporter-chaos-") as folder:
         if arguments.keep:
             arguments.keep.mkdir(parents=True)
-        report = asyncio.run(storm(options, arguments.keep or Path(folder), lambda text: print(text, file=sys.stderr, flush=True))  # noqa: T201  (it is a program))
+        report = asyncio.run(storm(options, arguments.keep or Path(folder), _say))
     sys.stdout.write(f"{report}\n")
     return 1 if report.problems else 0
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
 
 
 if __name__ == "__main__":
