@@ -113,6 +113,8 @@ class _Storm:
                     self._say(f"{self._kills} kills, {self._oracle.counts['lines']} lines {found}")
             await _end(tasks)
             await self._collector.change(Mood.WELL)
+            self._kill_at = ""
+            self._dead.clear()
             await self._exporter.launch()
             await asyncio.sleep(self._random.uniform(1, 3))
             await _end([printing])
@@ -263,7 +265,6 @@ class _Storm:
 
     async def _drain(self) -> None:
         """Wait until everything that was printed was accepted."""
-        self._dead.clear()
         deadline = time.monotonic() + _DRAIN_SECONDS
         while self._oracle.waiting and time.monotonic() < deadline:  # noqa: ASYNC110  (no event: lines come by thousands)
             await asyncio.sleep(0.1)
