@@ -165,7 +165,8 @@ class TrackedSource:
 
     def note(self, tracked: Tracked, entries: Iterable[Entry]) -> None:
         """Remember counted entries: for the page, and to be sent as events."""
-        facets = tuple(self.context.vocabulary.facets)
+        facets, errors = tuple(self.context.vocabulary.facets), self.context.vocabulary.errors
+        code = tracked.now.error_code if tracked.now else None
         for entry in entries:
             change = Change(
                 entry.event.at_ns,
@@ -174,8 +175,8 @@ class TrackedSource:
                 facets[entry.facet],
                 entry.before,
                 entry.word,
-                entry.event.has_error,
-                tracked.now.error_code if entry.event.has_error and tracked.now else None,
+                entry.event.has_error or entry.word in errors,
+                entry.word if entry.word in errors else code if entry.event.has_error else None,
             )
             self.recent.append(change)
             if self.events is not None:

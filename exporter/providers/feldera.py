@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from exporter.providers.http import Answer, HttpClient
     from exporter.providers.streams import ByteStream
 
+PROGRAM_ERRORS: Final = frozenset({"SqlError", "RustError", "SystemError"})
+
 VOCABULARY: Final = Vocabulary(
     facets={
         "resources": ("Stopped", "Provisioning", "Provisioned", "Stopping"),
@@ -66,9 +68,8 @@ VOCABULARY: Final = Vocabulary(
         "resources": ("Stopped", "Provisioned"),
         "runtime": ("Unavailable", "Coordination", "Standby", "Paused", "Running", "Suspended"),
     },
+    errors=PROGRAM_ERRORS,
 )
-
-PROGRAM_ERRORS: Final = frozenset({"SqlError", "RustError", "SystemError"})
 
 STALE_AFTER_SECONDS: Final = 900.0
 """The cluster monitor writes at least every 10 minutes; a check older than 15 is old. Newer servers say `stale` themselves."""

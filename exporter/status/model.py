@@ -29,6 +29,8 @@ class Vocabulary:
 
     facets: Mapping[str, Sequence[str]]
     desired: Mapping[str, Sequence[str]]
+    errors: frozenset[str] = frozenset()
+    """Words that are errors by themselves."""
 
 
 class Event(NamedTuple):
