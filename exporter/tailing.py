@@ -83,11 +83,14 @@ class SourceLogs:
                 self._states[stream] = msgspec.msgpack.decode(data, type=StreamState)
             except msgspec.MsgspecError:
                 _log.error("source %s: the journal's position of the log %s cannot be read", self._source.name, stream)
+            else:
+                self._show_restored(stream)
 
     def sync(self, names: Mapping[str, str]) -> None:
         """Tail these pipelines (names by id) and no others."""
-        for pipeline_id in [one for one in self._tails if one not in names]:
-            self._stop(pipeline_id, self._tails.pop(pipeline_id))
+        for pipeline_id in [one for one in self._series.logs if one not in names]:
+            if pipeline_id in self._tails:
+                self._stop(pipeline_id, self._tails.pop(pipeline_id))
             self._show(pipeline_id)
         for pipeline_id, name in names.items():
             tail = self._tails.get(pipeline_id)
@@ -106,6 +109,16 @@ class SourceLogs:
                 self._series.logs.pop(pipeline_id, None)
             else:
                 self._series.logs[pipeline_id] = LogSeries(self._context, tail.name, tail.stats, self._began_seconds)
+
+    def _show_restored(self, pipeline_id: str) -> None:
+        """Show what was lost before a restart, for a pipeline that the journal shows too."""
+        tracked = self._tracked.by_id.get(pipeline_id)
+        if tracked is not None:
+            stats = LogStats()
+            _show_gaps(stats, self._states[pipeline_id])
+            with self._series.lock:
+                name = tracked.pipeline.name
+                self._series.logs[pipeline_id] = LogSeries(self._context, name, stats, self._began_seconds)
 
     async def stop(self) -> None:
         """Stop all tailers; what they have handed on is in the outbox."""

@@ -61,6 +61,11 @@ class Follow:
 
     async def start(self) -> None:
         """Start to poll and follow, from what was committed before."""
+        await self.restore()
+        await self.harness.poll(0)
+
+    async def restore(self) -> None:
+        """Take up what was committed before."""
         await self.harness.start()
         source = self.harness.poller.source
         self.logs = SourceLogs(
@@ -74,7 +79,6 @@ class Follow:
         )
         await self.logs.restore()
         self.harness.poller.on_list = self.logs.sync
-        await self.harness.poll(0)
 
     async def stop(self) -> None:
         """Stop cleanly."""
