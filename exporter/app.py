@@ -92,6 +92,11 @@ class Exporter:
 
     async def stop(self) -> None:
         """End what is under way in bounded time and close the journal."""
+        try:
+            # A reload under way comes first: both take the same things down.
+            await asyncio.wait_for(self._reloading.acquire(), STOP_SECONDS)
+        except TimeoutError:
+            _log.warning("the configuration is still being loaded: the service stops all the same")
         await self.scheduler.stop()
         await self.web.stop(STOP_SECONDS)
         await self._close()
@@ -104,16 +109,15 @@ class Exporter:
             await self.delivery.start()
 
     async def _close_delivery(self) -> None:
-        for logs in self.logs.values():
-            await logs.stop()
-        self.logs.clear()
+        while self.logs:
+            await self.logs.popitem()[1].stop()
         if self.delivery is not None:
             await self.delivery.stop()
             self.delivery = None
 
     async def _close(self) -> None:
         await self._close_delivery()
-        for poller in self.pollers.values():
+        for poller in list(self.pollers.values()):
             await poller.provider.close()
         await self.journal.close()
 

@@ -199,6 +199,9 @@ class Outbox:
                 positions = {(one.source, one.stream): one.position for pending in taken for one in pending}
                 rows = [PositionRow(*stream, position) for stream, position in positions.items()]
                 waiting = await self._journal.commit_logs(LogCommit(rows, batches))
+            except asyncio.CancelledError:
+                # The loop ends, and the journal may write all the same: pending once more, it would be written twice.
+                raise
             except BaseException:
                 for lane, pending in zip(self._lanes, taken, strict=True):
                     lane.pending[:0] = pending

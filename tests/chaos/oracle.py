@@ -143,7 +143,9 @@ class Oracle:
             self.counts["requests repeated"] += 1
             self.counts["records repeated"] += len(repeats)
             if not lane.excuses:
-                self._problem(f"{len(repeats)} records came again without a reason, the first is {repeats[0]}")
+                where = "of the last batch" if set(repeats) <= lane.last else "of an older batch"
+                text = f"{len(repeats)} of {len(ids)} records, {where}, came again without a reason"
+                self._problem(f"{text}, the first is {repeats[0]}: {self._bodies[repeats[0]]!r}")
             elif foreign := set(repeats) - lane.last:
                 self._problem(f"{len(foreign)} records came again that were not in the lane's last batch")
         lane.last, lane.excuses = frozenset(ids), True

@@ -16,7 +16,7 @@ import aiohttp
 import yaml
 
 from exporter.simulator import End, World, serve
-from tests.chaos.collector import Collector, Mood
+from tests.chaos.collector import TIMEOUT_SECONDS, Collector, Mood
 from tests.chaos.oracle import Oracle
 from tests.chaos.script import Script, Written
 from tests.integration.programs import Program, free_port
@@ -311,7 +311,7 @@ class _Settings:
             "listen": f"127.0.0.1:{self._port}",
             "data_dir": str(self._folder / "data"),
             "sources": [source],
-            "otlp": {"endpoint": self._collector_url, "timeout": "2s"},
+            "otlp": {"endpoint": self._collector_url, "timeout": f"{TIMEOUT_SECONDS:g}s"},
         }
         new = self._path.with_suffix(".new")
         new.write_text(yaml.safe_dump(settings))

@@ -69,7 +69,7 @@ def test_one_batch_may_come_again_after_a_kill(oracle: Oracle) -> None:
     oracle.answered(oracle.accept(_request(("2", "b"), ("3", "c"))))
     assert [] == oracle.problems
     oracle.answered(oracle.accept(_request(("3", "c"))))
-    assert ["1 records came again without a reason, the first is 3"] == oracle.problems
+    assert ["1 of 1 records, of the last batch, came again without a reason, the first is 3: 'c'"] == oracle.problems
     oracle.excuse()
     oracle.accept(_request(("1", "a")))
 
