@@ -55,6 +55,11 @@ class Follow:
         """Whether what is put is also committed."""
         self.fail: Exception | None = None
         """Raised by the next put."""
+        self.room = asyncio.Event()
+        """Cleared, nothing is taken in."""
+        self.room.set()
+        self.full = asyncio.Event()
+        """Somebody waits for room."""
         self.logs: SourceLogs
         self._gates: list[asyncio.Future[None]] = []
         self._changed = asyncio.Event()
@@ -87,6 +92,9 @@ class Follow:
 
     async def put(self, batch: Batch) -> None:
         """Take records in."""
+        if not self.room.is_set():
+            self.full.set()
+            await self.room.wait()
         if self.fail is not None:
             failure, self.fail = self.fail, None
             raise failure
@@ -159,10 +167,16 @@ def one_pipeline(version: str = CURSORS, name: str = "p") -> tuple[World, Pipeli
 
 @asynccontextmanager
 async def following(
-    folder: Path, world: World, *, faults: Faults | None = None, api_key: str | None = None, **keys: object
+    folder: Path,
+    world: World,
+    *,
+    faults: Faults | None = None,
+    api_key: str | None = None,
+    log_chunk_bytes: int | None = None,
+    **keys: object,
 ) -> AsyncIterator[Follow]:
     """Serve a world and follow its logs."""
-    async with serve(world, faults=faults, api_key=api_key) as server:
+    async with serve(world, faults=faults, api_key=api_key, log_chunk_bytes=log_chunk_bytes) as server:
         follow = Follow(folder, world, server, keys)
         await follow.start()
         try:

@@ -334,3 +334,59 @@ async def test_what_could_not_be_handed_on_is_read_again(tmp_path: Path, version
         follow.wake()
 
         assert ["a", "b", "c", "d"] == await follow.bodies(5)
+
+
+@pytest.mark.parametrize("version", BOTH)
+async def test_what_came_before_a_cut_is_read_after_a_pause(tmp_path: Path, version: str) -> None:
+    """Lines that had arrived while reading paused are not lost with the connection: a dead runner has no other copy."""
+    world, pipeline = one_pipeline(version)
+    async with following(tmp_path, world) as follow:
+        await follow.bodies(1)
+        follow.room.clear()
+        say(pipeline, "a")
+        await follow.full.wait()
+        say(pipeline, "b", "c")
+        world.runner.stop(End.CUT)
+        await follow.server.streams(0)
+        await follow.harness.poll()  # by its answer, what was sent before has arrived
+        follow.room.set()
+
+        assert ["a", "b", "c"] == await follow.bodies(4)
+
+
+async def test_a_pause_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
+    """A tailer that is stopped while it waits for room has not moved on: the next one reads what it could not hand on."""
+    world, pipeline = one_pipeline()
+    async with following(tmp_path, world) as follow:
+        await follow.bodies(1)
+        follow.room.clear()
+        say(pipeline, "a")
+        await follow.full.wait()
+        await follow.stop()
+        follow.room.set()
+        await follow.start()
+
+        assert ["a"] == await follow.bodies(2)
+
+
+async def test_lines_split_anywhere_are_put_together(tmp_path: Path) -> None:
+    """Chunks that end inside lines and characters change nothing."""
+    world, pipeline = one_pipeline()
+    async with following(tmp_path, world, log_chunk_bytes=7) as follow:
+        say(pipeline, "grüße 🦀", "\u2028 is no end\r")
+
+        assert ["grüße 🦀", "\u2028 is no end\r"] == await follow.bodies(3)
+
+
+async def test_secrets_of_one_pipeline_are_not_looked_for_in_another(tmp_path: Path) -> None:
+    """A private key that goes on over lines is that stream's alone."""
+    world, pipeline = one_pipeline()
+    other = world.create("q", compile_as=None)
+    async with following(tmp_path, world) as follow:
+        await follow.bodies(2)
+        pipeline.log("-----BEGIN RSA PRIVATE KEY-----")
+        await follow.until(lambda: len(follow.records) == 3)
+        other.log("MIIEpAIBAAKCAQEA3Tz2mr7SZiAMfQyuvBjM9OiJjRazXBZ1BjP5CE")
+        await follow.until(lambda: len(follow.records) == 4)
+
+        assert "MIIEpAIBAAKCAQEA3Tz2mr7SZiAMfQyuvBjM9OiJjRazXBZ1BjP5CE" == follow.records[-1].body
