@@ -193,7 +193,8 @@ class TrackedSource:
         try:
             batches = await self.events.batches(unsent) if self.events is not None and unsent else []
             status = await asyncio.to_thread(self._batch, dirty, forgotten)
-            waiting = await self.journal.commit(status, LogCommit(batches=batches))
+            # Cancelled by a reload, it is written all the same: then its events have to be sent.
+            await asyncio.shield(self._write(status, batches))
         except JournalError as error:
             _log.error(
                 "source %s: %s; counts go on in memory and are shown once they are written", self.context.source, error
@@ -203,8 +204,6 @@ class TrackedSource:
         else:
             committed = dirty
             horizon_seconds = listed_seconds
-            if self.events is not None:
-                self.events.committed(waiting, batches)
             del self.unsent[: len(unsent)]
             self.known_target = self.target
             self.dirty -= dirty
@@ -217,6 +216,12 @@ class TrackedSource:
         ids = dict.fromkeys((*committed, *changed))
         shown = {pipeline_id: self.by_id[pipeline_id] for pipeline_id in ids if pipeline_id in self.by_id}
         await asyncio.to_thread(self.show, shown, committed=committed, horizon_seconds=horizon_seconds)
+
+    async def _write(self, status: StatusBatch, batches: Sequence[LogBatch]) -> None:
+        """Write counts and their events, and have these sent. Raises JournalError."""
+        waiting = await self.journal.commit(status, LogCommit(batches=batches))
+        if self.events is not None:
+            self.events.committed(waiting, batches)
 
     def show(self, shown: Mapping[str, Tracked], *, committed: Collection[str], horizon_seconds: float) -> None:
         """Render pipelines and put them on the exposition; the counts only of those that are committed."""
