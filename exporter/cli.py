@@ -6,22 +6,23 @@ import asyncio
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from exporter import __version__, log
 from exporter import config as configuration
 from exporter.app import Exporter
+from exporter.config._units import parse_duration
 from exporter.journal import JournalError
-from exporter.otlp.settings import SettingsError
+from exporter.otlp.settings import SettingsError, read_settings
 from exporter.providers.registry import provider_names
+from exporter.replay import ReplayError, replay
 from exporter.running import check_online, demo, run, stop_on_signals
 from exporter.simulator import ScenarioError, SimulatorOptions, run_simulator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
-    from typing import Any
 
 T = TypeVar("T")
 
@@ -84,6 +85,47 @@ def check_command(path: Path, *, online: bool) -> None:
     if not all(result.ok for result in found.values()):
         raise SystemExit(1)
     click.echo(f"{path}: valid")
+
+
+class _Duration(click.ParamType[float]):
+    """`500ms`, `15s`, `1m`, as in the configuration."""
+
+    name = "DURATION"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return seconds."""
+        if isinstance(value, float):
+            return value
+        try:
+            return parse_duration(value)
+        except ValueError as error:
+            self.fail(str(error).replace("{value}", repr(value)), param, ctx)
+
+
+@main.command("replay")
+@click.argument("file", type=_FILE)
+@_config_option
+@click.option(
+    "--timeout", type=_Duration(), default="1m", show_default=True, help="Give up when nothing is accepted for so long."
+)
+def replay_command(file: Path, path: Path, timeout: float) -> None:
+    """Send a dead-letter FILE again; what is accepted is taken out of it.
+
+    Exit status: 0 all was sent, 1 something stays in the file.
+    """
+    config = _load(path)
+    log.set_up(config.log.level, config.log.format)
+
+    async def send() -> None:
+        settings = read_settings(config.otlp, os.environ)
+        if settings is None:
+            raise SettingsError(f"{path} has no `otlp` block: there is nowhere to send to")
+        done = await replay(file, settings, timeout, lambda problem: click.echo(f"{file}: {problem}", err=True))
+        click.echo(f"{done.sent} records sent")
+        if done.problems:
+            raise _Failed(f"not all was sent: the rest is in {file}")
+
+    _run(send(), (SettingsError, ReplayError))
 
 
 @main.command("schema")

@@ -10,21 +10,25 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exporter.otlp.json_lines import from_json_line
-from tests.otlp.carrying import IMPATIENT, Carrier, batch, carrier, open_journal
+from tests.otlp.carrying import IMPATIENT, Carrier, batch, carrier, open_journal, until
 from tests.otlp.receiver import Received, Reply, grpc_receiver, http_receiver, rejecting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
+
+    from tests.otlp.receiver import Receiver
+
+    Receive = Callable[[], AbstractAsyncContextManager[Receiver]]
 
 SECONDS = 30
 """Far more than anything here takes."""
 
 PROTOCOLS = [("http/protobuf", http_receiver), ("grpc", grpc_receiver)]
 both = pytest.mark.parametrize(("protocol", "receive"), PROTOCOLS, ids=["http", "grpc"])
-Receive = "Callable[[], AbstractAsyncContextManager[Receiver]]"
 
-CODES = {
+CODES: dict[str, dict[str, int | str]] = {
     "http/protobuf": {"busy": 503, "data": 400, "destination": 401, "other": 500},
     "grpc": {
         "busy": "UNAVAILABLE",
@@ -123,8 +127,7 @@ async def test_retry_after_holds_the_whole_destination(
         receiver.replies.append(reply)
         async with carrier(tmp_path, receiver.url, protocol) as one:
             await one.hand_in(batch("a", "a1"))
-            while one.destination.problem is None:
-                await asyncio.sleep(0)
+            await until(lambda: one.destination.problem is not None)
             await one.hand_in(*[batch(name, f"{name}1") for name in "bcdefgh"])
             for _ in range(200):
                 await asyncio.sleep(0)
@@ -238,8 +241,7 @@ async def test_a_bad_record_alone_goes_with_the_next(tmp_path: Path) -> None:
         receiver.answer = answer
         async with carrier(tmp_path, receiver.url, lanes=1) as one:
             await one.hand_in(batch("a", "a1"))
-            while one.destination.problem is None:
-                await asyncio.sleep(0)
+            await until(lambda: one.destination.problem is not None)
             await one.hand_in(batch("a", "a2"))
             await one.drained()
             assert ["a1"] == dead(one)
@@ -255,8 +257,7 @@ async def test_bad_records_of_one_lane_while_others_pass(tmp_path: Path) -> None
             first = one.outbox.lane_of(("prod", "a"))
             other = next(name for name in "bcdefgh" if one.outbox.lane_of(("prod", name)) != first)
             await one.hand_in(batch("a", "a1", "a2"))
-            while one.destination.problem is None:
-                await asyncio.sleep(0)
+            await until(lambda: one.destination.problem is not None)
             await one.hand_in(batch(other, "o1"))
             await one.drained()
             assert ["a1", "a2"] == dead(one)
@@ -315,8 +316,7 @@ async def test_full_dead_letters_hold(tmp_path: Path) -> None:
         (tmp_path / "dead-letter.jsonl").write_bytes(b"{}\n" * 300)
         async with carrier(tmp_path, receiver.url, lanes=1, dead_letter_limit=1000) as one:
             await one.hand_in(batch("a", "a1", "a2", "a3"))
-            while not one.letters.told:
-                await asyncio.sleep(0.001)
+            await until(lambda: one.letters.told)
             assert 3 == one.outbox.waiting_records
             one.letters.path.unlink()
             await one.drained()
