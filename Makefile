@@ -24,6 +24,7 @@ chaos: $(READY_DEV)
 
 bench: $(READY_DEV)
 	$(BIN)/python -m tests.bench $(ARGS)
+	$(BIN)/python -m tests.bench.logs $(LOG_ARGS)
 
 lint: $(READY_INTEGRATION)
 	$(BIN)/ruff format --check .

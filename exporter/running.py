@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
     from exporter.config import Config, Source
     from exporter.providers.budget import Budget
+
+_GARBAGE_OBJECTS = 50_000
+"""New objects before garbage is looked for. A block of log lines makes thousands that live only until it is committed."""
 
 _log = logging.getLogger(__name__)
 
@@ -57,6 +61,8 @@ async def run(exporter: Exporter, started: Callable[[], None] = lambda: None) ->
     stop = stop_on_signals()
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, exporter, set[asyncio.Task[None]]())
     await exporter.start()
+    gc.freeze()  # modules and tables live as long as the process
+    gc.set_threshold(_GARBAGE_OBJECTS)
     started()
     await stop.wait()
     _log.info("stopping")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from tests.bench.logs.report import kept
 from tests.bench.report import DOCUMENT, document, machine, prometheus_rows, rows, table
 from tests.bench.rounds import measure
 from tests.bench.scraped import measure_prometheus
@@ -31,7 +32,7 @@ def main(pipelines: int, rounds: int, *, with_prometheus: bool, write: bool) -> 
     click.echo(machine())
     click.echo(table(found))
     if write:
-        DOCUMENT.write_text(document(pipelines, rounds, found), encoding="utf-8")
+        DOCUMENT.write_text(document(pipelines, rounds, found) + kept(), encoding="utf-8")
     sys.exit(any(row.passed is False for row in found))
 
 
