@@ -100,10 +100,6 @@ class Journal:
         """Delete batches that were accepted or dropped. Raises JournalError."""
         await self._ask(lambda db: _logs.delete(db, seqs), writes=True)
 
-    async def replace_batch(self, seq: int, batch: _logs.LogBatch) -> None:
-        """Leave less of a batch. Raises JournalError."""
-        await self._ask(lambda db: _logs.replace(db, seq, batch), writes=True)
-
     async def read_source(self, name: str) -> tuple[_status.SourceRow | None, list[_status.PipelineRow]]:
         """Read a source's row and those of its pipelines, without histories. Raises JournalError."""
         return await self._ask(lambda db: _status.read_source(db, name), writes=False)

@@ -138,14 +138,6 @@ def read_groups(db: sqlite3.Connection, seq: int) -> list[Group]:
     return msgspec.msgpack.decode(found[0], type=list[Group]) if found else []
 
 
-def replace(db: sqlite3.Connection, seq: int, batch: LogBatch) -> None:
-    """Leave less of a batch: what is not in it was accepted or put aside."""
-    db.execute(
-        "UPDATE log_batch SET count = ?, bytes = ?, groups = ? WHERE seq = ?",
-        (batch.count, batch.bytes, msgspec.msgpack.encode(batch.groups), seq),
-    )
-
-
 def delete(db: sqlite3.Connection, seqs: Sequence[int]) -> None:
     """Delete batches that were accepted, or dropped by the user's own choice."""
     db.executemany("DELETE FROM log_batch WHERE seq = ?", [(seq,) for seq in seqs])
