@@ -165,6 +165,17 @@ def test_reload_by_signal(tmp_path: Path) -> None:
         )
 
 
+def test_stop_during_a_reload(tmp_path: Path) -> None:
+    """A stop that is asked for while a new configuration is applied is a stop like any other."""
+    path = configuration(tmp_path)
+    with running("run", "--config", str(path)) as process:
+        line(process, "listening on")
+        path.write_text(path.read_text().replace("name: prod", "name: test"))
+        process.send_signal(signal.SIGHUP)
+        process.send_signal(signal.SIGTERM)
+        assert 0 == process.wait(SECONDS)
+
+
 def test_demo_says_where_to_look() -> None:
     """The demo shows living pipelines on its page and metrics."""
     with running("demo", "--listen", "127.0.0.1:0", "--feldera", "3") as process:
