@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 CURSORS = "0.375.0"
 LEGACY = "0.349.0"
 BOTH = (CURSORS, LEGACY)
-WAIT_SECONDS = 8.0
+WAIT_SECONDS = 30.0
 """So long a test waits for what must come; never for what must not."""
 
 
