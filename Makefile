@@ -7,7 +7,7 @@ READY_DEV := $(VENV)/.installed-dev
 READY_INTEGRATION := $(VENV)/.installed-integration
 LISTEN ?= 127.0.0.1:10067
 
-.PHONY: run test integration chaos bench lint format lock clean
+.PHONY: run test fuzz integration chaos bench lint format lock clean
 
 run: $(READY)
 	$(BIN)/pipeline-exporter demo --listen $(LISTEN)
@@ -21,6 +21,10 @@ integration: $(READY_INTEGRATION)
 
 chaos: $(READY_DEV)
 	$(BIN)/python -m tests.chaos --kills 200 $(ARGS)
+
+# As many random streams as the variable says; tests try 300.
+fuzz: $(READY_DEV)
+	PIPELINE_EXPORTER_FUZZ_RUNS=$${PIPELINE_EXPORTER_FUZZ_RUNS:-100000} $(BIN)/python -m pytest tests/logs/test_fuzz_all.py $(ARGS)
 
 bench: $(READY_DEV)
 	$(BIN)/python -m tests.bench $(ARGS)
