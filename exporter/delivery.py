@@ -45,8 +45,8 @@ class Delivery:
         )
         self.outbox = Outbox(journal, limits, settings.lanes, lambda count: telemetry.records("dropped", count))
         self.destination = Destination(open_transport(settings))
-        letters = DeadLetters(config.data_dir, settings.dead_letter_limit_bytes)
-        self._sender = Sender(self.outbox, self.destination, letters, telemetry)
+        self._letters = DeadLetters(config.data_dir, settings.dead_letter_limit_bytes)
+        self._sender = Sender(self.outbox, self.destination, self._letters, telemetry)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -72,6 +72,8 @@ class Delivery:
         """Say why nothing is sent or read at the moment; None when all is well."""
         if self.destination.problem is not None:
             return f"logs are held, nothing is lost: {self.destination.problem}"
+        if self._letters.told:
+            return f"{self._letters.path} is full or cannot be written: what is refused waits, nothing is lost"
         if self.outbox.full:
             return f"reading logs pauses: {self.outbox.waiting_bytes} bytes wait in the journal"
         return None
