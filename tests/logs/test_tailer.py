@@ -201,7 +201,7 @@ async def test_a_stream_that_does_not_begin_times_out(tmp_path: Path) -> None:
     """A server that never answers is given up after the source's timeout."""
     world, _ = one_pipeline()
     faults = Faults()
-    async with following(tmp_path, world, faults=faults, timeout="200ms") as follow:
+    async with following(tmp_path, world, faults=faults, timeout="2s") as follow:
         await follow.bodies(1)
         world.pipelines[next(iter(world.pipelines))].end_streams(End.CLEAN)
         await follow.asleep(1)
@@ -271,7 +271,7 @@ async def test_a_line_without_end_is_given_out_in_parts(tmp_path: Path) -> None:
 async def test_a_quiet_stream_stays_open(tmp_path: Path) -> None:
     """The source's timeout is none for a stream that has begun."""
     world, pipeline = one_pipeline()
-    async with following(tmp_path, world, timeout="100ms", logs={"multiline": {"timeout": "300ms"}}) as follow:
+    async with following(tmp_path, world, timeout="2s", logs={"multiline": {"timeout": "2500ms"}}) as follow:
         await follow.bodies(1)  # held for longer than the timeout
         say(pipeline, "still here")
 
