@@ -10,6 +10,7 @@ from exporter.simulator import World, quiet, serve
 from tests.bench.logs.lines import checksum, made
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from multiprocessing.connection import Connection
 
     from exporter.simulator.pipeline_record import PipelineRecord
@@ -19,7 +20,7 @@ _PORTION_LINES = 2_000
 _TICK_SECONDS = 0.01
 
 
-def main(connection: Connection, streams: int, lines: int, chunk_bytes: int | None, idle: int, mixed: bool) -> None:  # noqa: FBT001  (a process takes no keywords)
+def main(connection: Connection, streams: int, lines: int, chunk_bytes: int | None, idle: int, mixed: bool) -> None:
     """Serve `streams` pipelines, or `idle` ones that never print.
 
     Questions: `url`; `checksum` of all that will be printed; `open`, how many streams are; `fast`, `single` and
@@ -41,11 +42,14 @@ async def _serve(connection: Connection, world: World, texts: list[list[bytes]],
                 case ("open",):
                     connection.send(sum(bool(one.logs.followers) for one in world.pipelines.values()))
                 case ("fast",):
-                    connection.send(await _fast(pipelines, texts))
+                    await _fast(pipelines, texts)
+                    connection.send(None)
                 case ("single",):
-                    connection.send(await _single(pipelines, texts))
+                    await _single(pipelines, texts)
+                    connection.send(None)
                 case ("paced", per_second):
-                    connection.send(await _paced(pipelines, texts, per_second))
+                    await _paced(pipelines, texts, per_second)
+                    connection.send(None)
                 case _:
                     raise ValueError(question)
 
@@ -54,7 +58,7 @@ def _queued(pipeline: PipelineRecord) -> int:
     return max((one.queued for one in pipeline.logs.followers), default=_QUEUE_LINES)
 
 
-async def _fast(pipelines: list[PipelineRecord], texts: list[list[bytes]]) -> None:
+async def _fast(pipelines: Sequence[PipelineRecord], texts: list[list[bytes]]) -> None:
     """Print whatever the readers take; the server writes up to 1,000 lines at once."""
     printed = [0] * len(pipelines)
     while any(done < len(text) for done, text in zip(printed, texts, strict=True)):
@@ -68,17 +72,17 @@ async def _fast(pipelines: list[PipelineRecord], texts: list[list[bytes]]) -> No
             await asyncio.sleep(_TICK_SECONDS)
 
 
-async def _single(pipelines: list[PipelineRecord], texts: list[list[bytes]]) -> None:
+async def _single(pipelines: Sequence[PipelineRecord], texts: list[list[bytes]]) -> None:
     """Print a line to each stream in turn; none follows before the last one was written."""
     for nth in range(len(texts[0])):
         for pipeline, text in zip(pipelines, texts, strict=True):
-            while _queued(pipeline):
+            while _queued(pipeline):  # noqa: ASYNC110  (the follower tells nobody when it has written)
                 await asyncio.sleep(0)
             pipeline.log_lines([text[nth]])
         await asyncio.sleep(0)
 
 
-async def _paced(pipelines: list[PipelineRecord], texts: list[list[bytes]], per_second: int) -> None:
+async def _paced(pipelines: Sequence[PipelineRecord], texts: list[list[bytes]], per_second: int) -> None:
     """Print so many lines a second over all streams, a hundred times a second."""
     began = time.monotonic()
     printed = 0

@@ -62,7 +62,7 @@ def running(folder: Path, feldera: str, collector: str | None, compression: str 
     """Run the exporter with one source, and without a collector without logs."""
     port = free_port()
     source = {"name": "bench", "provider": "feldera", "url": feldera, "interval": "1h", "sweep": "8760h"}
-    config = {
+    config: dict[str, object] = {
         "listen": f"127.0.0.1:{port}",
         "data_dir": str(folder / "data"),
         "sources": [source | {"budget": "100000/s", "timeout": "60s", "logs": {"max_streams": 10_000}}],

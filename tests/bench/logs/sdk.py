@@ -24,8 +24,8 @@ _REQUEST_RECORDS = 5_000
 def installed() -> bool:
     """Say whether the SDK is there: it is in the dependency group `bench` only."""
     try:
-        import opentelemetry.exporter.otlp.proto.http._log_exporter  # noqa: F401,PLC0415  (only whether it is there)
-        import opentelemetry.sdk._logs  # noqa: F401,PLC0415  (the same)
+        import opentelemetry.exporter.otlp.proto.http._log_exporter
+        import opentelemetry.sdk._logs  # noqa: F401  (only whether it is there)
     except ImportError:
         return False
     return True
@@ -33,11 +33,11 @@ def installed() -> bool:
 
 def main(connection: Connection, url: str, lines: int, compression: str) -> None:
     """Emit so many lines. The only question asks to do it; the answer is what it cost."""
-    from opentelemetry._logs import SeverityNumber  # noqa: PLC0415  (not everybody has the SDK)
-    from opentelemetry.exporter.otlp.proto.http import Compression  # noqa: PLC0415
-    from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter  # noqa: PLC0415
-    from opentelemetry.sdk._logs import LoggerProvider  # noqa: PLC0415
-    from opentelemetry.sdk._logs.export import BatchLogRecordProcessor  # noqa: PLC0415
+    from opentelemetry._logs import SeverityNumber
+    from opentelemetry.exporter.otlp.proto.http import Compression
+    from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+    from opentelemetry.sdk._logs import LoggerProvider
+    from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 
     provider = LoggerProvider()
     kind = Compression.Gzip if compression == "gzip" else Compression.NoCompression
