@@ -9,7 +9,7 @@ import pytest
 from exporter.simulator.server import SimulatorServer, serve
 from tests.integration import servers as real_servers
 from tests.integration.exporter import Exporter
-from tests.integration.log_servers import Collector
+from tests.integration.log_servers import Collector, Loki
 from tests.integration.programs import free_port
 from tests.integration.prometheus import Prometheus
 from tests.integration.stories import world_of
@@ -49,9 +49,31 @@ async def prometheus(
 
 
 @pytest.fixture
+async def loki(servers: Servers, tmp_path: Path) -> AsyncIterator[Loki]:
+    """Run a Loki."""
+    program = Loki(servers.loki, tmp_path / "loki")
+    try:
+        await program.start()
+        yield program
+    finally:
+        await program.stop()
+
+
+@pytest.fixture
 async def collector(servers: Servers, tmp_path: Path) -> AsyncIterator[Collector]:
     """Run a Collector that writes to a file alone."""
     program = Collector(servers.collector, tmp_path / "collector")
+    try:
+        await program.start()
+        yield program
+    finally:
+        await program.stop()
+
+
+@pytest.fixture
+async def loki_collector(servers: Servers, loki: Loki, tmp_path: Path) -> AsyncIterator[Collector]:
+    """Run a Collector that writes to a file and to Loki."""
+    program = Collector(servers.collector, tmp_path / "loki-collector", loki)
     try:
         await program.start()
         yield program

@@ -32,6 +32,7 @@ INSTALL_COMMAND = "python -m tests.integration.servers"
 _MODULE = "github.com/prometheus/prometheus"
 _MODULE_VERSION = "v0.315.0"
 _VERSION_SYMBOL = "github.com/prometheus/common/version.Version"
+_LOKI = "github.com/grafana/loki/v3"
 _MODULES = Path(__file__).parent
 _GO = "the Go toolchain, 1.26 or newer (apt-get install golang, where that is new enough)"
 
@@ -48,6 +49,7 @@ class Servers:
     prometheus3: Path
     promtool: Path
     collector: Path
+    loki: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ def find(folder: Path | None = None) -> Servers:
         prometheus3=folder / "prometheus-3.15/prometheus",
         promtool=folder / "prometheus-2.42/usr/bin/promtool",
         collector=folder / "otelcol-0.155.0/otelcol",
+        loki=folder / "loki-3.7.8/loki",
     )
 
 
@@ -158,6 +161,14 @@ def _collector(folder: Path) -> None:
     _run(build, _MODULES / "collector")
 
 
+def _loki(folder: Path) -> None:
+    # In the tree is only what a module needs to say that requires Loki; the rest follows from Loki's own.
+    _need("go", _GO)
+    shutil.copy(_MODULES / "loki" / "go.mod", folder)
+    flags = f"-s -w -X {_LOKI}/pkg/util/build.Version=3.7.8"
+    _run(("go", "build", "-mod=mod", "-tags", "netgo", "-ldflags", flags, f"{_LOKI}/cmd/loki"), folder)
+
+
 def _need(tool: str, how: str) -> None:
     if shutil.which(tool) is None:
         raise ServerError(f"{tool} is not on the PATH; get it with: {how}")
@@ -191,6 +202,7 @@ _SERVERS = (
     _Server("prometheus", "2.42", ("usr/bin/prometheus", "usr/bin/promtool"), "seconds", _from_debian),
     _Server("prometheus", "3.15", ("prometheus",), "about 190 CPU seconds the first time", _from_go_module),
     _Server("otelcol", "0.155.0", ("otelcol",), "about 120 CPU seconds the first time", _collector),
+    _Server("loki", "3.7.8", ("loki",), "about 530 CPU seconds the first time", _loki),
 )
 
 

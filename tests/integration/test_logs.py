@@ -1,10 +1,11 @@
-"""Logs end to end: simulator, exporter, a real OpenTelemetry Collector."""
+"""Logs end to end: simulator, exporter, a real OpenTelemetry Collector, and a real Loki that finds them again."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from exporter.simulator.pipeline import Pipeline
     from exporter.simulator.server import SimulatorServer
     from exporter.simulator.world import World
-    from tests.integration.log_servers import Collector, FoundRecord
+    from tests.integration.log_servers import Collector, FoundRecord, Loki
 
 pytestmark = pytest.mark.integration
 
@@ -120,6 +121,44 @@ async def test_collector(
         assert len(records) == await metric(exporter, r"pipeline_exporter_otlp_records_total")
     finally:
         await exporter.stop()
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_loki(
+    protocol: str, loki: Loki, loki_collector: Collector, world: World, simulator: SimulatorServer, tmp_path: Path
+) -> None:
+    """Loki finds the records with LogQL by pipeline, by severity, by text and by source; as many as the file holds."""
+    exporter = exporter_to(loki_collector, protocol, simulator, tmp_path)
+    try:
+        await exporter.start()
+        run(world)
+        written = write_all(world)
+        await until_equal("what waits", 0.0, lambda: metric(exporter, "pipeline_exporter_journal_records"))
+        for name in NAMES:
+            said = [one for (service, _, _), messages in written.items() if service == name for one in messages]
+            query = f'{{service_name="{name}", service_namespace="prod"}} |= "checked "'
+            await until_equal(query, sorted(said), lambda query=query: _sorted_texts(loki, query))  # type: ignore[misc]
+        errors = '{service_name="b"} | severity_text="ERROR" | severity_number="17" |= "checked"'
+        assert sorted(written["b", 17, "ERROR"]) == await _sorted_texts(loki, errors)
+        assert ["checked order-c-WARN-7"] == await loki.texts('{service_name=~".+"} |~ "order-c-WARN-7$"')
+        await _check_events(loki, loki_collector)
+        everything = Counter(record.service for record in await loki_collector.records())
+        counted = {name: len(await loki.query(f'{{service_name="{name}"}}')) for name in NAMES}
+        assert {name: everything[name] for name in NAMES} == counted
+    finally:
+        await exporter.stop()
+
+
+async def _sorted_texts(loki: Loki, query: str) -> list[str]:
+    return sorted(await loki.texts(query))
+
+
+async def _check_events(loki: Loki, collector: Collector) -> None:
+    # Loki keeps no event name: an event is known there by its attributes.
+    entered = {(name, status) for name in NAMES for status in ("Initializing", "Running")}
+    await until("status events", lambda: changes(collector), lambda seen: entered <= seen)
+    found = await loki.query('{service_name=~".+"} | pipeline_status_facet="runtime"')
+    assert entered <= {(labels["service_name"], labels["pipeline_status_to"]) for labels, _, _ in found}
 
 
 class Load:
