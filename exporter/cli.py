@@ -59,7 +59,7 @@ def run_command(path: Path, web_path: Path | None, *, lifecycle: bool) -> None:
     log.set_up(config.log.level, config.log.format)
 
     async def serve() -> None:
-        await run(Exporter(path, config, web, lifecycle=lifecycle))
+        await run(Exporter(path, config, web, web_path=web_path, lifecycle=lifecycle))
 
     _run(serve())
 
