@@ -88,7 +88,7 @@ def check_command(path: Path, *, online: bool) -> None:
 @main.command("schema")
 def schema_command() -> None:
     """Print the JSON schema of the configuration, for editors."""
-    click.echo(json.dumps(configuration.schema(), indent=2))
+    click.echo(json.dumps(configuration.schema(provider_names()), indent=2))
 
 
 _pipelines_option = click.option(

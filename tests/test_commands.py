@@ -110,7 +110,8 @@ def test_provider_of_a_later_version_is_refused(tmp_path: Path) -> None:
     """A provider that this version does not have is no valid configuration."""
     path = tmp_path / "config.yaml"
     path.write_text("sources: [{name: a, provider: apify}]\n")
-    assert 2 == command("check", "--config", str(path)).returncode
+    done = command("check", "--config", str(path))
+    assert (2, True) == (done.returncode, "'apify' is not in this version; known are feldera" in done.stderr)
 
 
 def test_address_that_is_taken_fails(tmp_path: Path) -> None:
