@@ -8,7 +8,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from exporter.config import ConfigError, load, parse_address
+from exporter.config import ConfigError, load, load_web, parse_address
 from exporter.delivery import Delivery, StatusEvents
 from exporter.journal import Journal, JournalError
 from exporter.otlp.settings import SettingsError, read_settings
@@ -46,6 +46,7 @@ class Exporter:
         config: Config,
         web: WebConfig | None = None,
         *,
+        web_path: Path | None = None,
         lifecycle: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -66,6 +67,7 @@ class Exporter:
         self._gzipped: dict[bool, GzipCache] = {}
         """By whether it is OpenMetrics."""
         self._reloading = asyncio.Lock()
+        self._web_config, self._web_path = web, web_path
         self.web = WebServer(
             self,
             listen=[parse_address(address) for address in config.listen],
@@ -170,6 +172,7 @@ class Exporter:
         async with self._reloading:
             try:
                 config = await asyncio.to_thread(load, self.path, os.environ, provider_names())
+                web = await asyncio.to_thread(load_web, self._web_path) if self._web_path is not None else None
                 read_settings(config.otlp, os.environ)
             except (ConfigError, SettingsError) as error:
                 self.reload_error = str(error)
@@ -177,7 +180,7 @@ class Exporter:
                 _log.error("the new configuration is refused, the old one stays: %s", error)
                 raise ReloadError(str(error)) from error
             try:
-                await self._apply(config)
+                await self._apply(config, web)
             except (JournalError, ValueError) as error:
                 self.reload_error = f"the configuration could not be applied as a whole, load it again: {error}"
                 self.telemetry.reload_successful.set(0)
@@ -189,12 +192,14 @@ class Exporter:
             self.telemetry.reload_timestamp.set(self.reload_seconds)
             _log.info("the configuration was loaded again from %s", self.path)
 
-    async def _apply(self, config: Config) -> None:
+    async def _apply(self, config: Config, web: WebConfig | None) -> None:
         for key in ("listen", "data_dir"):
             if getattr(config, key) != getattr(self.config, key):
                 _log.warning("%s has changed: that takes a restart", key)
         if config.log.format != self.config.log.format:
             _log.warning("log.format has changed: that takes a restart")
+        if web != self._web_config:
+            _log.warning("%s has changed: that takes a restart", self._web_path)
         before = {source.name: source for source in self.config.sources}
         after = {source.name: source for source in config.sources}
         same = all(getattr(config, key) == getattr(self.config, key) for key in ("metrics", "otlp", "journal"))

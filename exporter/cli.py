@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,12 +24,16 @@ from exporter.simulator import ScenarioError, SimulatorOptions, run_simulator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from typing import IO, Any
 
 T = TypeVar("T")
 
 _FILE = click.Path(path_type=Path)
 _config_option = click.option(
     "--config", "path", required=True, type=_FILE, metavar="FILE", help="The YAML configuration."
+)
+_web_option = click.option(
+    "--web.config.file", "web_path", type=_FILE, metavar="FILE", help="TLS and basic authentication."
 )
 
 
@@ -44,6 +49,14 @@ class _Refused(click.ClickException):
     exit_code = 2
 
 
+class _BadFile(_Refused):
+    """A configuration file is wrong. Shown without click's `Error: `, so that lines begin with the place, as editors expect."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print the errors, one a line."""
+        click.echo(self.message, file=file or sys.stderr)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="pipeline-exporter")
 def main() -> None:
@@ -52,26 +65,28 @@ def main() -> None:
 
 @main.command("run")
 @_config_option
-@click.option("--web.config.file", "web_path", type=_FILE, metavar="FILE", help="TLS and basic authentication.")
+@_web_option
 @click.option("--web.enable-lifecycle", "lifecycle", is_flag=True, help="Answer POST /-/reload from anywhere.")
 def run_command(path: Path, web_path: Path | None, *, lifecycle: bool) -> None:
     """Run the service. SIGHUP loads the configuration again, SIGTERM stops."""
     config = _load(path)
-    web = _refusing(lambda: configuration.load_web(web_path)) if web_path else None
+    web = _load_web(web_path)
     log.set_up(config.log.level, config.log.format)
 
     async def serve() -> None:
-        await run(Exporter(path, config, web, lifecycle=lifecycle))
+        await run(Exporter(path, config, web, web_path=web_path, lifecycle=lifecycle))
 
     _run(serve(), (SettingsError,))
 
 
 @main.command("check")
 @_config_option
+@_web_option
 @click.option("--online", is_flag=True, help="Ask each source whether it answers and takes the credentials.")
-def check_command(path: Path, *, online: bool) -> None:
+def check_command(path: Path, web_path: Path | None, *, online: bool) -> None:
     """Check the configuration."""
     config = _load(path)
+    _load_web(web_path)
     found = asyncio.run(check_online(config)) if online else {}
     rows = [("source", "provider", "url", "result" if online else "")]
     for source in config.sources:
@@ -84,7 +99,8 @@ def check_command(path: Path, *, online: bool) -> None:
         click.echo("  ".join([*cells, row[3]]).rstrip())
     if not all(result.ok for result in found.values()):
         raise SystemExit(1)
-    click.echo(f"{path}: valid")
+    for file in filter(None, (path, web_path)):
+        click.echo(f"{file}: valid")
 
 
 class _Duration(click.ParamType[float]):
@@ -131,7 +147,7 @@ def replay_command(file: Path, path: Path, timeout: float) -> None:
 @main.command("schema")
 def schema_command() -> None:
     """Print the JSON schema of the configuration, for editors."""
-    click.echo(json.dumps(configuration.schema(), indent=2))
+    click.echo(json.dumps(configuration.schema(provider_names()), indent=2))
 
 
 _pipelines_option = click.option(
@@ -166,22 +182,25 @@ def demo_command(listen: str, feldera: int, seed: int, speed: float, faults: flo
 @main.command("simulator")
 @click.option("--listen", default="127.0.0.1:8080", show_default=True, help="Where the simulated server listens.")
 @_pipelines_option
-@click.option("--apify", type=click.IntRange(0, 0), default=0, help="Not in this version: only 0.")
-@click.option("--goldrush", type=click.IntRange(0, 0), default=0, help="Not in this version: only 0.")
+@click.option("--apify", type=click.IntRange(0, 0), default=0, hidden=True)
+@click.option("--goldrush", type=click.IntRange(0, 0), default=0, hidden=True)
 @_seed_option
 @_speed_option
 @_faults_option
-@click.option("--scenario", type=_FILE, metavar="FILE", help="What happens, instead of chance.")
+@click.option("--scenario", type=_FILE, metavar="FILE", help="What happens, instead of chance: see docs/simulator.md.")
 def simulator_command(
     listen: str, feldera: int, apify: int, goldrush: int, seed: int, speed: float, faults: float, scenario: Path | None
 ) -> None:
     """Run a simulated Feldera server."""
-    del apify, goldrush
+    del apify, goldrush  # for a later version, until which they can only be 0
     log.set_up("warning", "text")
     options = SimulatorOptions(listen=listen, feldera=feldera, seed=seed, speed=speed, faults=faults, scenario=scenario)
 
     async def simulate() -> None:
-        await run_simulator(options, ready=click.echo, stop=stop_on_signals())
+        def ready(url: str) -> None:
+            click.echo(f"Simulated Feldera server  {url}\nStop with Ctrl-C.")
+
+        await run_simulator(options, ready=ready, stop=stop_on_signals())
 
     _run(simulate(), (ScenarioError, ValueError))
 
@@ -190,12 +209,16 @@ def _load(path: Path) -> configuration.Config:
     return _refusing(lambda: configuration.load(path, os.environ, provider_names()))
 
 
+def _load_web(path: Path | None) -> configuration.WebConfig | None:
+    return _refusing(lambda: configuration.load_web(path)) if path else None
+
+
 def _refusing(load: Callable[[], T]) -> T:
     """Load something; what is wrong with it ends the command with status 2."""
     try:
         return load()
     except configuration.ConfigError as error:
-        raise _Refused(str(error)) from error
+        raise _BadFile(str(error)) from error
 
 
 def _run(work: Coroutine[Any, Any, None], refused: tuple[type[Exception], ...] = ()) -> None:

@@ -150,4 +150,7 @@ async def _check(source: Source, budget: Budget) -> Checked:
     finally:
         await provider.close()
     problem = f", {listing.malformed} could not be read" if listing.malformed else ""
-    return Checked(not listing.malformed, f"{server}, {selected} of {len(names)} pipelines selected{problem}")
+    chosen = f"{selected} of {len(names)} pipelines selected"
+    if names and not selected:
+        chosen = f"of {len(names)} pipelines none selected: look at include and exclude"
+    return Checked(not listing.malformed, f"{server}, {chosen}{problem}")

@@ -61,7 +61,7 @@ def line(process: subprocess.Popen[str], part: str) -> str:
     """Wait for a line on stdout or stderr that has a part, and return it."""
     assert process.stderr is not None
     assert process.stdout is not None
-    stream = process.stdout if part.startswith("Page") or part == "http" else process.stderr
+    stream = process.stdout if part.startswith(("Page", "Simulated")) else process.stderr
     for found in stream:
         if part in found:
             return found.strip()
@@ -84,6 +84,33 @@ def test_check_of_a_valid_file(tmp_path: Path) -> None:
     assert (0, True) == (done.returncode, "prod    feldera   http://127.0.0.1:1" in done.stdout)
 
 
+def test_check_of_the_web_configuration(tmp_path: Path) -> None:
+    """The check of a file of `--web.config.file` gives its errors as the first thing of their lines, and status 2."""
+    web = tmp_path / "web.yml"
+    web.write_text("basic_auth_users: {a: b}\n")
+    done = command("check", "--config", str(configuration(tmp_path)), "--web.config.file", str(web))
+    assert (2, True) == (done.returncode, done.stderr.startswith(f"{web}:1:23: basic_auth_users.a: not a bcrypt"))
+
+
+def test_check_online_says_that_nothing_is_selected(tmp_path: Path) -> None:
+    """A selection that leaves no pipeline is pointed at."""
+    with running("simulator", "--listen", "127.0.0.1:0", "--feldera", "2") as simulator:
+        url = line(simulator, "Simulated Feldera server").rpartition(" ")[2]
+        path = configuration(tmp_path, "defaults: {include: [nothing]}\n", url)
+        done = command("check", "--online", "--config", str(path))
+    assert (0, True) == (done.returncode, "of 2 pipelines none selected: look at include and exclude" in done.stdout)
+
+
+def test_simulator_on_an_address_that_is_taken() -> None:
+    """An address that another process listens on ends the simulator with status 1 and is named, once."""
+    with running("simulator", "--listen", "127.0.0.1:0", "--feldera", "0") as first:
+        address = line(first, "Simulated Feldera server").rpartition("/")[2]
+        done = command("simulator", "--listen", address)
+    hint = "stop the process that has it, or choose another address with --listen"
+    expected = f"Error: cannot listen on {address}: Address already in use; {hint}\n"
+    assert (1, expected) == (done.returncode, done.stderr)
+
+
 def test_check_online_fails_when_a_source_does(tmp_path: Path) -> None:
     """A source that does not answer fails the online check with status 1."""
     done = command("check", "--online", "--config", str(configuration(tmp_path)))
@@ -95,7 +122,7 @@ def test_bad_configuration_is_refused(tmp_path: Path, words: list[str]) -> None:
     """A bad configuration ends every command with status 2 and says where it is bad."""
     path = configuration(tmp_path, "intervall: 1s\n")
     done = command(*words, "--config", str(path))
-    assert (2, True) == (done.returncode, f"{path}:5:1: intervall: unknown key" in done.stderr)
+    assert (2, True) == (done.returncode, done.stderr.startswith(f"{path}:5:1: intervall: unknown key"))
 
 
 @pytest.mark.parametrize(
@@ -110,7 +137,8 @@ def test_provider_of_a_later_version_is_refused(tmp_path: Path) -> None:
     """A provider that this version does not have is no valid configuration."""
     path = tmp_path / "config.yaml"
     path.write_text("sources: [{name: a, provider: apify}]\n")
-    assert 2 == command("check", "--config", str(path)).returncode
+    done = command("check", "--config", str(path))
+    assert (2, True) == (done.returncode, "'apify' is not in this version; known are feldera" in done.stderr)
 
 
 def test_address_that_is_taken_fails(tmp_path: Path) -> None:

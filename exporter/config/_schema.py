@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from exporter.config._models import Config
+from exporter.config._types import PROVIDERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _VARIABLE = {"$ref": "#/$defs/Variable"}
 _ABOUT = ("title", "description", "default", "examples")
 
 
-def schema() -> dict[str, Any]:
-    """Return the JSON schema (draft 2020-12)."""
+def schema(providers: Iterable[str] = PROVIDERS) -> dict[str, Any]:
+    """Return the JSON schema (draft 2020-12). The names of `providers` are offered; a plug-in's may be any other."""
     made = Config.model_json_schema()
     definitions = made["$defs"]
     for definition in definitions.values():
@@ -25,6 +29,9 @@ def schema() -> dict[str, Any]:
     }
     source = definitions["Source"]
     source["required"] = ["name", "provider"]
+    provider = source["properties"]["provider"]
+    del provider["type"]
+    provider["anyOf"] = [{"enum": sorted(providers)}, {"type": "string", "description": "A plug-in's name"}]
     own_url = {"properties": {"provider": {"enum": ["apify", "goldrush"]}}, "required": ["provider"]}
     source["if"], source["else"] = own_url, {"required": ["url"]}
     otlp = definitions["Otlp"]

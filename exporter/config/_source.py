@@ -14,6 +14,7 @@ from exporter.config._nearest import nearest
 from exporter.config._secret import Secret, has_control_characters
 from exporter.config._tls import Tls
 from exporter.config._types import (
+    PROVIDERS,
     Duration,
     Headers,
     Model,
@@ -96,8 +97,8 @@ class Identity(Model):
     name: Annotated[str, BeforeValidator(_name), WithJsonSchema({"type": "string", "pattern": "^[a-z0-9_-]+$"})] = (
         Field(description="The label `source` of every metric; unique")
     )
-    provider: Text = Field(description="The vendor: feldera, goldrush, apify, or a plug-in's name")
-    url: Url = Field(description="The vendor's base URL. Apify and GoldRush have their public address as the default")
+    provider: Text = Field(description="The vendor: feldera, or a plug-in's name")
+    url: Url = Field(description="The vendor's base URL")
 
 
 class SourceDefaults(Model):
@@ -121,9 +122,7 @@ class SourceDefaults(Model):
     sweep: Duration = described(
         "30m", parse_duration, "Feldera: how often the events of an unchanged pipeline are looked at"
     )
-    budget: Rate = described(
-        "10/s", parse_rate, "Requests, with a burst of one second's worth; never exceeded. GoldRush: 2/s by default"
-    )
+    budget: Rate = described("10/s", parse_rate, "Requests, with a burst of one second's worth; never exceeded")
     headers: Headers = Field(default={}, repr=False, description="Further headers of every request")
     proxy: Proxy = Field(default=None, repr=False, description="URL of an HTTP proxy")
     tls: Tls = Field(default=Tls(), description="How TLS connections to the vendor are made")
@@ -160,6 +159,8 @@ class Source(SourceDefaults, Identity):
     @classmethod
     def _check_provider(cls, value: str, info: ValidationInfo) -> str:
         known = context_of(info).providers
+        if value in PROVIDERS - known:
+            raise ValueError(f"provider {{value}} is not in this version; known are {', '.join(sorted(known))}")
         if value not in known:
             raise ValueError(f"unknown provider {{value}}{nearest(value, known)}")
         return value

@@ -19,6 +19,7 @@ from exporter.config._nodes import Number
 from exporter.config._secret import has_control_characters
 
 PROVIDERS = frozenset({"feldera", "goldrush", "apify"})
+"""The providers whose keys are known here. Which of them can be used, the caller says."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,10 @@ _HEADERS: Mapping[str, tuple[str, ...]] = {
 }
 _BCRYPT = re.compile(r"\$2[aby]\$(?:0[4-9]|[12][0-9]|3[01])\$[./A-Za-z0-9]{53}")
 
+_MAKE_HASH = (
+    "python -c 'import bcrypt,getpass; print(bcrypt.hashpw(getpass.getpass().encode(), bcrypt.gensalt(10)).decode())'"
+)
+
 
 def _header(value: object) -> str:
     written = text(value)
@@ -43,7 +47,7 @@ def _user(value: object) -> str:
 
 def _hash(value: object) -> SecretStr:
     if not isinstance(value, str) or not _BCRYPT.fullmatch(value):
-        raise ValueError("not a bcrypt hash; make one with: htpasswd -nBC 10 '' | tr -d ':\\n'")
+        raise ValueError(f"not a bcrypt hash; make one with: {_MAKE_HASH}")
     return SecretStr(value)
 
 

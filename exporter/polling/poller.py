@@ -171,8 +171,14 @@ class Poller:
         source.known_target = source.target
         # A clock that was set back must not take away time that has been shown.
         source.listed_seconds = max(source.listed_seconds, at_seconds)
-        if not source.series.up and self.last_error is not None:
-            _log.info("source %s is up again", self.settings.name)
+        if not source.series.up:
+            _log.info(
+                "source %s is up%s: %d pipelines, %d of them selected",
+                self.settings.name,
+                " again" if self.last_error is not None else "",
+                len(listing.pipelines),
+                len(selected),
+            )
         source.series.last_success_seconds = at_seconds
         source.series.up = True
         await source.commit(changed)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
+import logging
 import random
 import ssl
 import time
@@ -48,6 +49,8 @@ FIRST_DELAY_SECONDS: Final = 0.25
 # The server closes an idle connection after 4.8 s: a connection is not used again when it may be about to.
 # Read off Feldera 0.337; a pooled connection that is stale all the same is replaced by aiohttp without a failure.
 KEEP_ALIVE_SECONDS: Final = 4.0
+
+_log = logging.getLogger(__name__)
 
 _PASSING = frozenset({429, 502, 503, 504})
 _EXCERPT_CHARACTERS = 200
@@ -220,6 +223,7 @@ class HttpClient:
             self._on_answer(failure.code)
             raise failure from error
         self._on_answer(str(response.status) if 100 <= response.status <= 599 else "other")
+        _log.debug("GET %s: %d, %d bytes", url, response.status, len(body))
         failed = None if response.status == 200 else _status_error(url, response, body)
         if failed is not None and failed.retry_after_seconds is not None and (holds or failed.status == 429):
             self.budget.hold(failed.retry_after_seconds)
@@ -297,9 +301,18 @@ def _unreachable(url: str, error: Exception) -> UnreachableError:
     if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError):
         return UnreachableError(url, _one_line(f"TLS failed: {error}"), code="tls", again=False)
     refused = isinstance(error, aiohttp.ClientConnectorError | ValueError)
-    # The text of a ClientResponseError has the proxy's address with its password.
-    what = f"{error.status}, {error.message}" if isinstance(error, aiohttp.ClientResponseError) else str(error)
-    return UnreachableError(url, _one_line(f"{type(error).__name__}: {what}"), again=not refused)
+    return UnreachableError(url, _one_line(_why(error)), again=not refused)
+
+
+def _why(error: Exception) -> str:
+    """Say why there is no answer, in words that name the reason and no proxy's password."""
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        return f"no connection to the proxy: {error.os_error.strerror or error.os_error}"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"no connection to {error.host}:{error.port}: {error.os_error.strerror or error.os_error}"
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"{type(error).__name__}: {error.status}, {error.message}"
+    return f"{type(error).__name__}: {error}"
 
 
 def _status_error(url: str, response: aiohttp.ClientResponse, body: bytes) -> StatusError:

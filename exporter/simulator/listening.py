@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -23,7 +25,7 @@ class Listener:
         self._port = 0
 
     async def start(self, host: str, port: int, keepalive_seconds: float) -> str:
-        """Listen and return the URL; port 0 takes a free one."""
+        """Listen and return the URL; port 0 takes a free one. Raises OSError with the address in its text."""
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._handler)
         app.on_response_prepare.append(_like_the_real_one)
@@ -37,7 +39,10 @@ class Listener:
         )
         await self._runner.setup()
         self._host, self._port = host, port
-        await self.open()
+        try:
+            await self.open()
+        except OSError as error:
+            raise OSError(f"cannot listen on {host}:{port}: {_reason(error)}") from error
         self._port = self._runner.addresses[0][1]
         return f"http://{f'[{host}]' if ':' in host else host}:{self._port}"
 
@@ -64,6 +69,13 @@ class Listener:
         """End everything."""
         if self._runner is not None:
             await self._runner.cleanup()
+
+
+def _reason(error: OSError) -> str:
+    """Say why in the system's words; asyncio's own text names the address a second time."""
+    if error.errno == errno.EADDRINUSE:
+        return f"{os.strerror(error.errno)}; stop the process that has it, or choose another address with --listen"
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror)
 
 
 async def _like_the_real_one(_request: web.Request, response: web.StreamResponse) -> None:

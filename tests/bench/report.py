@@ -110,8 +110,9 @@ def prometheus_rows(scraped: Scraped) -> list[Row]:
             f"{who}, scrape_duration_seconds",
             f"{scraped.seconds:.2f} s",
             f"{scraped.fixed_seconds:.2f} s of a fixed file; {scraped.samples:,} samples",
-            f"< {PROMETHEUS_SECONDS:.0f} s",
-            scraped.seconds < PROMETHEUS_SECONDS,
+            # The bar is for all series; without zeros there are about a third as many.
+            f"< {PROMETHEUS_SECONDS:.0f} s" if scraped.zeros else "",
+            scraped.seconds < PROMETHEUS_SECONDS if scraped.zeros else None,
         ),
         Row(f"{who}, of that the exporter's answer", f"{scraped.answer_seconds:.2f} s"),
     ]
@@ -180,8 +181,10 @@ make bench ARGS=--write                               # writes this page
 - *prometheus-client*: `generate_latest` over a registry that has the same samples as children of real Gauge, Counter and
   Histogram objects. The number of samples is checked to be equal.
 - *Memory*: what the process grew by, divided by the pipelines; the most of it includes the rendered bodies.
-- *Prometheus*: `pipeline-exporter run` at its defaults (but for the budget), scraped every 15 s by a real Prometheus, which asks for OpenMetrics and gzip. Its
-  `scrape_duration_seconds` includes its own reading, parsing and storing of the samples; scrapes before all series exist are left
-  out. *Of a fixed file*: the same Prometheus then scrapes the same bytes, gzipped in advance, from a server that does nothing else: what
-  it takes by itself, below which no exporter with so many series can get.
+- *Prometheus*: `pipeline-exporter run` at its defaults (but for the budget), scraped every 15 s by a real Prometheus on the same
+  machine, which asks for OpenMetrics and gzip. Its `scrape_duration_seconds` is time on the wall, and includes its own reading, parsing and
+  storing of the samples; scrapes that bring many new series are left out. *Of a fixed file*: the same Prometheus then scrapes the same
+  bytes, gzipped in advance, from a server that does nothing else. That is what it takes by itself: where the fixed file misses
+  the bar too, no exporter with so many series can meet it on that machine. What the exporter can do is its answer, in the row below, and fewer
+  series: *zeros: false* is `metrics: {{zeros: false}}` in the configuration.
 """

@@ -72,6 +72,15 @@ def test_form() -> None:
     assert [] == [block for block in blocks if block["additionalProperties"] is not False]
 
 
+def test_offers_providers() -> None:
+    """An editor offers the providers that are there, and takes a plug-in's name and a variable."""
+    made = schema(["mine", "feldera"])
+    provider = made["$defs"]["Source"]["properties"]["provider"]
+
+    assert {"enum": ["feldera", "mine"]} == provider["anyOf"][0]
+    assert [] == [name for name in ("mine", "another", "${NAME}") if errors(name, provider, made)]
+
+
 def test_full_example_has_every_key() -> None:
     """The example with every key and the schema have the same keys."""
     made = schema()

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
-import pytest
-
 from exporter.logs.records import Assembler, Record
-from tests.providers.recordings import FOLDER
+from tests.recordings import FOLDER, need_recordings
 
-pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="the recordings are not beside the repository")
+need_recordings()
 
 AUTOMATA = b"pipeline_manager::runner::pipeline_automata"
 SERVER = b"dbsp_adapters::server"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-FOLDER = Path(__file__).parents[3] / "shared" / "recordings" / "feldera"
+from tests.recordings import FOLDER
 
 _URL = re.compile(r"https?://[^/ ']+(/[^ '\n]*)")
 _METHOD = re.compile(r" -X (\w+)")
@@ -56,8 +55,8 @@ class Recording:
 
 
 def names() -> list[str]:
-    """Return the names of all recordings; none where they are not beside the repository."""
-    return sorted(folder.name for folder in FOLDER.iterdir() if folder.is_dir()) if FOLDER.is_dir() else []
+    """Return the names of all recordings."""
+    return sorted(folder.name for folder in FOLDER.iterdir() if folder.is_dir())
 
 
 def recording(name: str) -> Recording:

@@ -14,14 +14,15 @@ from exporter.providers.feldera import VOCABULARY, read_event, read_pipeline
 from exporter.status.tracker import START_BUCKETS, begin, merge
 from exporter.status.words import Words
 from tests.providers.recorded_results import RESULTS
-from tests.providers.recordings import FOLDER, recording
+from tests.providers.recordings import recording
+from tests.recordings import need_recordings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from exporter.status.tracker import Pipeline
 
-pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="the recordings are not beside the repository")
+need_recordings()
 
 HISTORIES = [name for name, result in RESULTS.items() if result.endswith(" events")]
 WORD_FIELDS = {
@@ -109,9 +110,7 @@ def test_a_history_that_grew_is_counted_once(earlier: str, later: str) -> None:
     [
         (history("05-retention5-events"), history("05-retention5-events-30s-later")),
         (history("05-retention-events-list-status"), history("05-retention-events-list-gzip")[:629]),
-    ]
-    if FOLDER.is_dir()
-    else [],
+    ],
 )
 def test_a_trim_is_no_gap(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> None:
     """When the server drops old events that were read already, nothing was missed and nothing counts twice."""

@@ -6,9 +6,10 @@ import pytest
 
 from tests.providers.recorded_asking import ask
 from tests.providers.recorded_results import LOG_STREAMS, OTHER_METHODS, RESULTS, SUMMARIES, UNREADABLE
-from tests.providers.recordings import FOLDER, names, recording
+from tests.providers.recordings import names, recording
+from tests.recordings import need_recordings
 
-pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="the recordings are not beside the repository")
+need_recordings()
 
 
 def test_every_recording_has_its_place() -> None:

@@ -1,15 +1,14 @@
-"""Answers of a real server, kept beside the repository; tests skip where they are not."""
+"""Answers of a real server, as they were recorded."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
 
-FOLDER = Path(__file__).parents[3] / "shared" / "recordings" / "feldera"
+from tests.recordings import FOLDER
+
 # What depends on the moment or the order of a hash map in the server, not on the answer.
 _VOLATILE = {"date", "content-length"}
 
@@ -29,10 +28,8 @@ class Recording:
 
 
 def recording(name: str) -> Recording:
-    """Return the recorded answer of that name, or skip the test."""
+    """Return the recorded answer of that name."""
     folder = FOLDER / name
-    if not folder.is_dir():
-        pytest.skip(f"the recordings are not beside the repository: {name}")
     first, *lines = (folder / "headers").read_text().splitlines()
     pairs = (line.split(": ", 1) for line in lines if line)
     return Recording(

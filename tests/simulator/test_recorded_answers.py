@@ -9,10 +9,13 @@ import pytest
 from yarl import URL
 
 from exporter.simulator import World, serve
+from tests.recordings import need_recordings
 from tests.simulator.recordings import recording, stable_headers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+need_recordings()
 
 KEY = "apikey:right"
 UNKNOWN = "019ffe1a-0000-7000-8000-000000000000"

@@ -8,7 +8,10 @@ from typing import Any
 import msgspec
 
 from exporter.simulator import Pipeline, World
+from tests.recordings import need_recordings
 from tests.simulator.recordings import recording
+
+need_recordings()
 
 _COMPARED = (
     "deployment_resources_status",

@@ -10,11 +10,14 @@ import pytest
 
 from exporter.simulator import End, Pipeline, SimulatorServer, World, serve
 from exporter.simulator.errors import runner_check_error, worker_panic
+from tests.recordings import need_recordings
 from tests.simulator.log_reader import LogReader, read_log
 from tests.simulator.recordings import recording, stable_headers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+need_recordings()
 
 _OLD = "0.337.0"
 

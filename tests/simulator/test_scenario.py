@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import re
+from pathlib import Path
 
 import aiohttp
 import pytest
 
 from exporter.simulator import End, ScenarioError, SimulatorOptions, World, load_scenario, plan_scenario, run_simulator
+from exporter.simulator.scenario import _ALLOWED, _KEYS, _WORDS
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+_DOCUMENT = Path(__file__).parents[2] / "docs" / "simulator.md"
 _STORY = """
 - {at: 0, pipeline: orders, do: create}
 - {at: 10, pipeline: orders, do: start}
@@ -143,3 +143,21 @@ async def test_bad_options_are_refused(options: SimulatorOptions, error: str) ->
     """A value that cannot be used is named."""
     with pytest.raises(ValueError, match=error):
         await run_simulator(options, ready=print, stop=asyncio.Event())
+
+
+def test_documented() -> None:
+    """Every operation, its keys and words stand in the documentation, which names no others."""
+    document = _DOCUMENT.read_text(encoding="utf-8").partition("| `do` |")[2]
+    rows = [row.split("|") for row in document.partition("\nThe `words`")[0].splitlines() if row.startswith("| `")]
+    documented = {do: set(re.findall(r"`(\w+)`", row[2])) for row in rows for do in re.findall(r"`(\w+)`", row[1])}
+    allowed = {word for words in _ALLOWED.values() for word in words}
+    assert {do: set(keys) for do, keys in _KEYS.items()} == {
+        do: keys - {"api", "compiler", "runner"} for do, keys in documented.items()
+    }
+    assert set() == {*allowed, *_WORDS} - set(re.findall(r"`(\w+)`", document))
+
+
+def test_documented_example(tmp_path: Path) -> None:
+    """The scenario of the documentation is a good one."""
+    example = _DOCUMENT.read_text(encoding="utf-8").partition("```yaml\n")[2].partition("```")[0]
+    assert 5 == len(load_scenario(_write(tmp_path, example)))

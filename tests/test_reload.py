@@ -1,0 +1,82 @@
+"""What a reload changes, refuses and says."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+
+from exporter.app import Exporter
+from exporter.config import load, load_web
+from exporter.journal import JournalError
+from exporter.web import ReloadError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HASH = "$2b$04$" + "a" * 53
+
+
+def written(folder: Path, *names: str) -> Path:
+    """Write a configuration of sources that nobody answers."""
+    sources = "".join(
+        f"  - {{name: {name}, provider: feldera, url: 'http://127.0.0.1:1', interval: 1h}}\n" for name in names
+    )
+    path = folder / "config.yaml"
+    path.write_text(f"listen: 127.0.0.1:0\ndata_dir: {folder}/data\nsources:\n{sources}")
+    return path
+
+
+async def test_sources_come_and_go_and_stay(tmp_path: Path) -> None:
+    """A reload adds and removes sources; one that is the same goes on undisturbed."""
+    path = written(tmp_path, "a", "b")
+    exporter = Exporter(path, load(path, {}))
+    await exporter.start()
+    before = exporter.pollers["b"]
+    written(tmp_path, "b", "c")
+    await exporter.reload()
+    assert (["b", "c"], True) == (list(exporter.source_names()), exporter.pollers["b"] is before)
+    await exporter.stop()
+
+
+async def test_reload_that_fails_halfway_is_made_good_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A source that could not be taken up is missing, said so, and taken up by the next reload."""
+    path = written(tmp_path, "a")
+    exporter = Exporter(path, load(path, {}))
+    await exporter.start()
+    written(tmp_path, "a", "b")
+    read = exporter.journal.read_source
+
+    async def fails(_name: str) -> None:
+        raise JournalError("database or disk is full")
+
+    monkeypatch.setattr(exporter.journal, "read_source", fails)
+    with pytest.raises(ReloadError, match="load it again"):
+        await exporter.reload()
+    assert ["a"] == list(exporter.source_names())
+    monkeypatch.setattr(exporter.journal, "read_source", read)
+    await exporter.reload()
+    assert ["a", "b"] == list(exporter.source_names())
+    await exporter.stop()
+
+
+async def test_changed_web_configuration_is_said_to_take_a_restart(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """New passwords are not taken for applied, and a bad file is refused."""
+    path = written(tmp_path, "a")
+    web_path = tmp_path / "web.yaml"
+    web_path.write_text(f"basic_auth_users: {{anna: {HASH}}}\n")
+    exporter = Exporter(path, load(path, {}), load_web(web_path), web_path=web_path)
+    await exporter.start()
+    web_path.write_text(f"basic_auth_users: {{berta: {HASH}}}\n")
+    with caplog.at_level(logging.WARNING):
+        await exporter.reload()
+    assert f"{web_path} has changed: that takes a restart" in caplog.text
+    web_path.write_text("nonsense: 1\n")
+    with pytest.raises(ReloadError, match="nonsense"):
+        await exporter.reload()
+    await exporter.stop()
