@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 _GARBAGE_OBJECTS = 50_000
 """New objects before garbage is looked for. A block of log lines makes thousands that live only until it is committed."""
 
+DEMO_LOGS = "logs.jsonl"
+
 _log = logging.getLogger(__name__)
 
 
@@ -93,7 +95,9 @@ async def demo(options: SimulatorOptions, listen: str, say: Callable[[str], None
         with tempfile.TemporaryDirectory(prefix="pipeline-exporter-demo-") as folder:
             path = _demo_configuration(Path(folder), listen, url.result())
             exporter = Exporter(path, load(path, {}, provider_names()))
-            await run(exporter, lambda: say(_where_to_look(url.result(), exporter.web.addresses[0])))
+            await run(
+                exporter, lambda: say(_where_to_look(url.result(), exporter.web.addresses[0], path.parent / DEMO_LOGS))
+            )
     finally:
         stop.set()
         await simulator
@@ -101,21 +105,24 @@ async def demo(options: SimulatorOptions, listen: str, say: Callable[[str], None
 
 def _demo_configuration(folder: Path, listen: str, url: str) -> Path:
     path = folder / "demo.yaml"
-    source = {"name": "demo", "provider": "feldera", "url": url, "interval": "2s", "budget": "50/s"}
-    path.write_text(
-        yaml.safe_dump(
-            {"listen": listen, "data_dir": str(folder / "data"), "log": {"level": "warning"}, "sources": [source]}
-        )
-    )
+    keys = {
+        "listen": listen,
+        "data_dir": str(folder / "data"),
+        "log": {"level": "warning"},
+        "sources": [{"name": "demo", "provider": "feldera", "url": url, "interval": "2s", "budget": "50/s"}],
+        "otlp": {"protocol": "file", "endpoint": str(folder / DEMO_LOGS)},
+    }
+    path.write_text(yaml.safe_dump(keys))
     return path
 
 
-def _where_to_look(simulator: str, page: str) -> str:
+def _where_to_look(simulator: str, page: str, logs: Path) -> str:
     return (
         f"Page for people           {page}\n"
         f"Metrics for Prometheus    {page}metrics\n"
+        f"Logs, as OTLP JSON lines  {logs}\n"
         f"Simulated Feldera server  {simulator}\n"
-        "Stop with Ctrl-C."
+        "Stop with Ctrl-C; journal and logs are thrown away then."
     )
 
 

@@ -7,8 +7,10 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +19,6 @@ from exporter import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 SECONDS = 30
 """Far more than anything here takes; a command that hangs fails its test."""
@@ -61,7 +62,7 @@ def line(process: subprocess.Popen[str], part: str) -> str:
     """Wait for a line on stdout or stderr that has a part, and return it."""
     assert process.stderr is not None
     assert process.stdout is not None
-    stream = process.stdout if part.startswith(("Page", "Simulated")) else process.stderr
+    stream = process.stdout if part.startswith(("Page", "Logs", "Simulated")) else process.stderr
     for found in stream:
         if part in found:
             return found.strip()
@@ -212,6 +213,11 @@ def test_demo_says_where_to_look() -> None:
         while "hosted_pipeline_up{" not in (text := scrape(page)):
             pass
         assert 3 == text.count("hosted_pipeline_up{")
+        logs = Path(line(process, "Logs, as OTLP JSON lines").rpartition(" ")[2])
+        given_up = time.monotonic() + SECONDS
+        while not (logs.exists() and logs.read_bytes().count(b"\n")):
+            assert time.monotonic() < given_up
+        assert "resourceLogs" in json.loads(logs.read_text().splitlines()[0])
 
 
 def scrape(url: str) -> str:
