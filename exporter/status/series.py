@@ -13,7 +13,7 @@ from exporter.status.tracker import START_BUCKETS
 from exporter.status.words import plain_or_other
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from exporter.status.families import Family
     from exporter.status.model import PipelineNow, Vocabulary
@@ -114,26 +114,8 @@ def render_now(context: Context, now: PipelineNow, pipeline: Pipeline | None) ->
             families.INFO, f"{{{labels},{label_pairs({'pipeline_id': now.id, 'version': now.version})}}}", 1
         ),
         families.STATE: _set(families.STATE, labels, STATES, now.state, zeros=context.zeros, name="state"),
-        families.STATUS: "".join(
-            _set(
-                families.STATUS,
-                f'{labels},facet="{facet}"',
-                known,
-                _label(context, facet, now.words.get(facet)),
-                zeros=context.zeros,
-            )
-            for facet, known in context.vocabulary.facets.items()
-        ),
-        families.DESIRED: "".join(
-            _set(
-                families.DESIRED,
-                f'{labels},facet="{facet}"',
-                known,
-                _label(context, facet, now.desired.get(facet)),
-                zeros=context.zeros,
-            )
-            for facet, known in context.vocabulary.desired.items()
-        ),
+        families.STATUS: _sets(context, labels, families.STATUS, context.vocabulary.facets, now.words),
+        families.DESIRED: _sets(context, labels, families.DESIRED, context.vocabulary.desired, now.desired),
         families.ERROR: _sample(families.ERROR, flag, int(now.error_code is not None)),
         families.SINCE: _since(context, labels, now, pipeline),
     }
@@ -176,6 +158,20 @@ def _sample(family: Family, pairs: str, value: float) -> str:
 
 def _label(context: Context, facet: str, word: str | None) -> str | None:
     return None if word is None else context.words.label(facet, word)
+
+
+def _sets(
+    context: Context,
+    labels: str,
+    family: Family,
+    known: Mapping[str, Sequence[str]],
+    words: Mapping[str, str | None],
+) -> str:
+    """Write the state sets of all facets."""
+    return "".join(
+        _set(family, f'{labels},facet="{facet}"', names, _label(context, facet, words.get(facet)), zeros=context.zeros)
+        for facet, names in known.items()
+    )
 
 
 def _set(
