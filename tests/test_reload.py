@@ -13,9 +13,18 @@ from exporter.journal import JournalError
 from exporter.web import ReloadError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 HASH = "$2b$04$" + "a" * 53
+
+
+@pytest.fixture(autouse=True)
+def _level() -> Iterator[None]:
+    """Put back the log level, which a reload sets for the whole process."""
+    before = logging.getLogger().level
+    yield
+    logging.getLogger().setLevel(before)
 
 
 def written(folder: Path, *names: str) -> Path:
