@@ -202,7 +202,7 @@ _SERVERS = (
     _Server("prometheus", "2.42", ("usr/bin/prometheus", "usr/bin/promtool"), "seconds", _from_debian),
     _Server("prometheus", "3.15", ("prometheus",), "about 190 CPU seconds the first time", _from_go_module),
     _Server("otelcol", "0.155.0", ("otelcol",), "about 120 CPU seconds the first time", _collector),
-    _Server("loki", "3.7.8", ("loki",), "about 530 CPU seconds the first time", _loki),
+    _Server("loki", "3.7.8", ("loki",), "530 to 890 CPU seconds the first time", _loki),
 )
 
 
