@@ -182,8 +182,8 @@ def demo_command(listen: str, feldera: int, seed: int, speed: float, faults: flo
 @main.command("simulator")
 @click.option("--listen", default="127.0.0.1:8080", show_default=True, help="Where the simulated server listens.")
 @_pipelines_option
-@click.option("--apify", type=click.IntRange(0, 0), default=0, hidden=True)
-@click.option("--goldrush", type=click.IntRange(0, 0), default=0, hidden=True)
+@click.option("--apify", type=click.IntRange(min=0), default=0, show_default=True, help="How many Apify Actors.")
+@click.option("--goldrush", type=click.IntRange(min=0), default=0, hidden=True)
 @_seed_option
 @_speed_option
 @_faults_option
@@ -191,10 +191,18 @@ def demo_command(listen: str, feldera: int, seed: int, speed: float, faults: flo
 def simulator_command(
     listen: str, feldera: int, apify: int, goldrush: int, seed: int, speed: float, faults: float, scenario: Path | None
 ) -> None:
-    """Run a simulated Feldera server."""
-    del apify, goldrush  # for a later version, until which they can only be 0
+    """Run a simulated server of all vendors, each at its own paths."""
     log.set_up("warning", "text")
-    options = SimulatorOptions(listen=listen, feldera=feldera, seed=seed, speed=speed, faults=faults, scenario=scenario)
+    options = SimulatorOptions(
+        listen=listen,
+        feldera=feldera,
+        apify=apify,
+        goldrush=goldrush,
+        seed=seed,
+        speed=speed,
+        faults=faults,
+        scenario=scenario,
+    )
 
     async def simulate() -> None:
         def ready(url: str) -> None:

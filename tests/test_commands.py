@@ -127,7 +127,7 @@ def test_bad_configuration_is_refused(tmp_path: Path, words: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["run"], ["nonsense"], ["simulator", "--apify", "3"], ["demo", "--listen", "nowhere"]]
+    "words", [["run"], ["nonsense"], ["simulator", "--apify", "-1"], ["demo", "--listen", "nowhere"]]
 )
 def test_wrong_usage(words: list[str]) -> None:
     """Wrong usage ends with status 2."""

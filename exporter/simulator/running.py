@@ -1,4 +1,4 @@
-"""The simulator as a program: a world in real time on an address."""
+"""The simulator as a program: worlds in real time on an address."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from exporter.simulator.server import serve
 from exporter.simulator.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    from exporter.simulator.api import VendorWorld
 
 _LONGEST_NAP_SECONDS = 0.25
 
@@ -27,6 +29,10 @@ class SimulatorOptions:
     listen: str = "127.0.0.1:8080"
     feldera: int = 8
     """How many pipelines live at random; not used with a scenario, which makes its own."""
+    apify: int = 0
+    """How many Actors have runs and builds at random, also beside a scenario."""
+    goldrush: int = 0
+    """How many GoldRush pipelines live at random, also beside a scenario."""
     seed: int = 0
     speed: float = 1.0
     """Waits are divided by it. Times that are written stay real ones."""
@@ -45,12 +51,23 @@ async def run_simulator(options: SimulatorOptions, *, ready: Callable[[str], Non
     """
     host, port = _address(options.listen)
     world = _world(options)
+    others = _others(options)
     faults = Faults(options.faults, options.seed)
-    async with serve(world, host=host, port=port, api_key=options.api_key, faults=faults) as server:
+    async with serve(
+        world,
+        host=host,
+        port=port,
+        api_key=options.api_key,
+        faults=faults,
+        apify=others.get("apify"),
+        goldrush=others.get("goldrush"),
+    ) as server:
         ready(server.url)
+        worlds: list[World | VendorWorld] = [world, *others.values()]
         while not stop.is_set():
-            world.advance_to(time.time_ns() // 1_000)
-            await _nap(world, stop)
+            for one in worlds:
+                one.advance_to(time.time_ns() // 1_000)
+            await _nap(worlds, stop)
 
 
 def _world(options: SimulatorOptions) -> World:
@@ -66,11 +83,24 @@ def _world(options: SimulatorOptions) -> World:
     return world
 
 
-async def _nap(world: World, stop: asyncio.Event) -> None:
-    due_us = world.next_action_us
+_LIVELY: dict[str, Callable[..., VendorWorld]] = {}
+"""Worlds beside Feldera's that live by chance: called with how many, `seed` and `speed`."""
+
+
+def _others(options: SimulatorOptions) -> dict[str, VendorWorld]:
+    counts = {"apify": options.apify, "goldrush": options.goldrush}
+    return {
+        vendor: make(counts[vendor], seed=options.seed, speed=options.speed)
+        for vendor, make in _LIVELY.items()
+        if counts[vendor]
+    }
+
+
+async def _nap(worlds: Sequence[World | VendorWorld], stop: asyncio.Event) -> None:
+    due_us = [world.next_action_us for world in worlds]
     seconds = _LONGEST_NAP_SECONDS
-    if due_us is not None:
-        seconds = min(seconds, max(0.005, due_us / 1_000_000 - time.time()))
+    if any(due_us):
+        seconds = min(seconds, max(0.005, min(filter(None, due_us)) / 1_000_000 - time.time()))
     try:
         async with asyncio.timeout(seconds):
             await stop.wait()
