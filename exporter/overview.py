@@ -100,7 +100,7 @@ def _pipeline(row: _Row) -> PipelineOverview:
         error_code=now.error_code if now else None,
         error_text=now.error_message if now else None,
         events_total=pipeline.events,
-        connector_errors=now.connector_errors if now else None,
+        connector_errors=int(now.gauges.get("connector_errors", 0)) if now else None,
         last_event_seconds=pipeline.newest_ns / NS if pipeline.newest_ns else None,
     )
 

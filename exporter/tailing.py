@@ -15,6 +15,7 @@ from exporter.logs.stats import LogStats
 from exporter.logs.tailer import StreamRefusedError, StreamState, Tailer, TailSettings
 from exporter.otlp.encode import encode_record, resource_attributes, resource_bytes
 from exporter.otlp.outbox import Batch
+from exporter.providers.base import LogStream
 from exporter.providers.budget import Priority
 from exporter.providers.errors import NotFoundError, ProviderError, StatusError, TimedOutError
 from exporter.status.log_series import LogSeries
@@ -138,7 +139,7 @@ class SourceLogs:
         _show_gaps(stats, state)
 
         async def open_stream(position: Position | None, again: bool) -> Connection:  # noqa: FBT001  (the tailer's own call)
-            return await self._open(tail, position, Priority.REOPEN if again or known else Priority.OPEN)
+            return await self._open(pipeline_id, tail, position, Priority.REOPEN if again or known else Priority.OPEN)
 
         async def put(records: Sequence[tuple[Record, str]], state: StreamState) -> None:
             await self._put(pipeline_id, tail, records, state)
@@ -166,10 +167,10 @@ class SourceLogs:
             self._stopping.add(tail.task)
             tail.task.add_done_callback(self._stopping.discard)
 
-    async def _open(self, tail: _Tail, position: Position | None, priority: Priority) -> Connection:
+    async def _open(self, pipeline_id: str, tail: _Tail, position: Position | None, priority: Priority) -> Connection:
         """Open a stream; what goes wrong becomes the label of a reconnect."""
         try:
-            return await self._provider.open_log(tail.name, position, priority)
+            return await self._provider.open_log(LogStream(pipeline_id, pipeline_id, tail.name), position, priority)
         except ProviderError as error:
             raise _refused(error) from error
 

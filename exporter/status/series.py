@@ -124,8 +124,9 @@ def render_now(context: Context, now: PipelineNow, pipeline: Pipeline | None) ->
     if now.error_code is not None:
         code = label_pairs({"error_code": plain_or_other(now.error_code)})
         result[families.ERROR_INFO] = _sample(families.ERROR_INFO, f"{{{labels},{code}}}", 1)
-    if now.connector_errors is not None:
-        result[families.CONNECTOR_ERRORS] = _sample(families.CONNECTOR_ERRORS, flag, now.connector_errors)
+    for name, value in now.gauges.items():
+        if (family := families.GAUGES.get(name)) is not None:
+            result[family] = _sample(family, flag, value)
     return {family: encode(lines) for family, lines in result.items() if lines}
 
 
