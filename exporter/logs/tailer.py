@@ -93,17 +93,16 @@ class TailSettings:
     multiline_seconds: float
 
 
-class Tailer:
-    """One pipeline's log. `run()` goes on until cancelled.
+class Channel:
+    """One stream's way from blocks to records that are handed on with the position that covers them.
 
     `put` takes records and the state that covers them, both or neither. `confirm` asks whether the name that streams
-    are opened by still belongs to the pipeline; as `open_stream`, it may raise StreamRefusedError.
+    are opened by still belongs to the pipeline; it may raise StreamRefusedError.
     """
 
     def __init__(
         self,
         name: str,
-        open_stream: Callable[[Position | None, bool], Awaitable[Connection]],
         put: Callable[[Sequence[tuple[Record, str]], StreamState], Awaitable[None]],
         redactor: Redactor,
         settings: TailSettings,
@@ -111,10 +110,8 @@ class Tailer:
         state: StreamState | None = None,
         *,
         confirm: Callable[[], Awaitable[bool]] | None = None,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.name = name
-        self._open_stream = open_stream
         self._put = put
         self._redactor = redactor
         self._settings = settings
@@ -123,51 +120,9 @@ class Tailer:
         self._given = itertools.count()
         self._process = uuid.uuid4().hex
         self._confirm = confirm
-        self._sleep = sleep
         self._old = self._state.position is None and self._state.skip_before_ns > 0
         """Whether the newest record was one to leave out."""
         self._opened_at: float | None = None
-
-    async def run(self) -> None:
-        """Follow the log over all connections."""
-        backoff = FIRST_BACKOFF_SECONDS
-        while True:
-            opened = time.monotonic()
-            retry_after = None
-            try:
-                reason = await self._connect()
-            except StreamRefusedError as error:
-                reason, retry_after = error.reason, error.retry_after_seconds
-                _log.debug("log of %s: %s", self.name, error)
-            self._stats.reconnects[reason] += 1
-            self._stats.version += 1
-            if time.monotonic() - opened > LASTING_SECONDS:
-                backoff = FIRST_BACKOFF_SECONDS
-            delay = backoff * random.uniform(0.5, 1.5)  # noqa: S311  (jitter)
-            await self._sleep(delay if retry_after is None else max(delay, retry_after))
-            backoff = min(backoff * 2, MAX_BACKOFF_SECONDS)
-
-    async def _connect(self) -> str:
-        """Open the stream and follow it to its end; return how it ended. Raises StreamRefusedError."""
-        connection = await self._open_stream(self._state.position, self._opened_at is not None)
-        self._stats.connected = True
-        self._stats.version += 1
-        if self._opened_at is None:
-            self._opened_at = time.monotonic()
-        try:
-            end = await _Following(self, connection).follow()
-        finally:
-            self._stats.connected = False
-            self._stats.version += 1
-            await connection.close()
-        return await self._dropped_or_deleted() if end == "told" else end
-
-    async def _dropped_or_deleted(self) -> str:
-        """Say why the vendor said that the log has ended: a slow reader hears the same as one of a deleted pipeline."""
-        try:
-            return "slow_reader" if self._confirm is None or await self._confirm() else "end"
-        except StreamRefusedError:
-            return "end"
 
     def redact(self, block: bytes) -> bytes:
         """Replace secrets, counted."""
@@ -249,10 +204,72 @@ class Tailer:
         return self._stats.lines
 
 
-class _Following:
+class Tailer(Channel):
+    """One log over all its connections. `run()` goes on until cancelled. `open_stream` may raise StreamRefusedError."""
+
+    def __init__(
+        self,
+        name: str,
+        open_stream: Callable[[Position | None, bool], Awaitable[Connection]],
+        put: Callable[[Sequence[tuple[Record, str]], StreamState], Awaitable[None]],
+        redactor: Redactor,
+        settings: TailSettings,
+        stats: LogStats,
+        state: StreamState | None = None,
+        *,
+        confirm: Callable[[], Awaitable[bool]] | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        super().__init__(name, put, redactor, settings, stats, state, confirm=confirm)
+        self._open_stream = open_stream
+        self._sleep = sleep
+
+    async def run(self) -> None:
+        """Follow the log over all connections."""
+        backoff = FIRST_BACKOFF_SECONDS
+        while True:
+            opened = time.monotonic()
+            retry_after = None
+            try:
+                reason = await self._connect()
+            except StreamRefusedError as error:
+                reason, retry_after = error.reason, error.retry_after_seconds
+                _log.debug("log of %s: %s", self.name, error)
+            self._stats.reconnects[reason] += 1
+            self._stats.version += 1
+            if time.monotonic() - opened > LASTING_SECONDS:
+                backoff = FIRST_BACKOFF_SECONDS
+            delay = backoff * random.uniform(0.5, 1.5)  # noqa: S311  (jitter)
+            await self._sleep(delay if retry_after is None else max(delay, retry_after))
+            backoff = min(backoff * 2, MAX_BACKOFF_SECONDS)
+
+    async def _connect(self) -> str:
+        """Open the stream and follow it to its end; return how it ended. Raises StreamRefusedError."""
+        connection = await self._open_stream(self._state.position, self._opened_at is not None)
+        self._stats.connected = True
+        self._stats.version += 1
+        if self._opened_at is None:
+            self._opened_at = time.monotonic()
+        try:
+            end = await Following(self, connection).follow()
+        finally:
+            self._stats.connected = False
+            self._stats.version += 1
+            await connection.close()
+        return await self._dropped_or_deleted() if end == "told" else end
+
+    async def _dropped_or_deleted(self) -> str:
+        """Say why the vendor said that the log has ended: a slow reader hears the same as one of a deleted pipeline."""
+        try:
+            return "slow_reader" if self._confirm is None or await self._confirm() else "end"
+        except StreamRefusedError:
+            return "end"
+
+
+class Following:
     """One connection's way from bytes to records."""
 
-    def __init__(self, tailer: Tailer, connection: Connection) -> None:
+    def __init__(self, tailer: Channel, connection: Connection) -> None:
         self._tailer = tailer
         self._connection = connection
         self._lines = LineBuffer()

@@ -150,6 +150,21 @@ class Job(msgspec.Struct):
         return f"{self.kind}:{self.id}"
 
 
+class EndedJob(NamedTuple):
+    """One end of a job, settled: what its span tells."""
+
+    pipeline_id: str
+    pipeline: str
+    kind: str
+    id: str
+    result: str
+    started_ns: int
+    finished_ns: int
+    resumed: bool
+    """It had ended before, and was resurrected."""
+    build_id: str
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """What is known of a source before it is looked at again."""
