@@ -183,7 +183,9 @@ def demo_command(listen: str, feldera: int, seed: int, speed: float, faults: flo
 @click.option("--listen", default="127.0.0.1:8080", show_default=True, help="Where the simulated server listens.")
 @_pipelines_option
 @click.option("--apify", type=click.IntRange(min=0), default=0, show_default=True, help="How many Apify Actors.")
-@click.option("--goldrush", type=click.IntRange(min=0), default=0, hidden=True)
+@click.option(
+    "--goldrush", type=click.IntRange(min=0), default=0, show_default=True, help="How many GoldRush pipelines."
+)
 @_seed_option
 @_speed_option
 @_faults_option

@@ -97,7 +97,8 @@ class GoldRushPipeline:
     def logs_document(self) -> dict[str, Any]:
         """Return the newest part of the log of each pod."""
         window = self.window or self.world.window
-        pods = [{"pod": pod.name, "logs": pod.fetch(window)} for pod in self.worker.pods]
+        shown = [*self.worker.pods, *self.worker.leaving]
+        pods = [{"pod": pod.name, "logs": pod.fetch(window)} for pod in shown]
         return {"uid": self.worker.uid, "pods": pods}
 
     def _want(self, desired: str) -> None:

@@ -32,6 +32,8 @@ class GoldRushWorker:
         self.replicas = replicas
         self.start_us: int | None = None
         self.pods: list[GoldRushPod] = []
+        self.leaving: list[GoldRushPod] = []
+        """Pods that were replaced and can still be read."""
         self.metrics = WorkerMetrics()
         self._world = world
         self._plan = 0
@@ -98,9 +100,8 @@ class GoldRushWorker:
         old, new = self.pods[number], self._new_pod()
         self.pods[number] = new
         if linger_seconds:
-            old.ready = False
-            self.pods.append(old)
-            self._world.schedule(linger_seconds, lambda: self._remove(old))
+            self.leaving.append(old)
+            self._world.schedule(linger_seconds, lambda: self.leaving.remove(old))
         self._come_back([new], down_seconds)
         return new
 
@@ -127,7 +128,7 @@ class GoldRushWorker:
 
     def fail_next_log_fetch(self, count: int = 1, text: str = FAILED_FETCH, *, pod: int | None = None) -> None:
         """Let the next fetches of the log find an error in place of lines, in one pod or in all."""
-        for one in self.pods if pod is None else [self.pods[pod]]:
+        for one in [*self.pods, *self.leaving] if pod is None else [self.pods[pod]]:
             one.fail_fetches(count, text)
 
     def _then(self, seconds: float, phase: str) -> None:
@@ -177,10 +178,6 @@ class GoldRushWorker:
             self._world.schedule(down_seconds, up)
         else:
             up()
-
-    def _remove(self, pod: GoldRushPod) -> None:
-        if pod in self.pods:
-            self.pods.remove(pod)
 
     def _write_next(self, writing: int, period_seconds: float, line: Line, *, torn: bool) -> None:
         if writing != self._writing:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exporter.simulator.faults import Faults
+from exporter.simulator.goldrush_life import lively_goldrush
 from exporter.simulator.random_life import lively_world
 from exporter.simulator.scenario import load_scenario, plan_scenario
 from exporter.simulator.server import serve
@@ -83,7 +84,7 @@ def _world(options: SimulatorOptions) -> World:
     return world
 
 
-_LIVELY: dict[str, Callable[..., VendorWorld]] = {}
+_LIVELY: dict[str, Callable[..., VendorWorld]] = {"goldrush": lively_goldrush}
 """Worlds beside Feldera's that live by chance: called with how many, `seed` and `speed`."""
 
 
