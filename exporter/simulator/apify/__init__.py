@@ -1,0 +1,7 @@
+"""Apify: Actors, their builds and runs, and their logs."""
+
+from exporter.simulator.apify.faults import APIFY_FAULTS, APIFY_REFUSALS
+from exporter.simulator.apify.job import TERMINAL, Job
+from exporter.simulator.apify.world import Actor, ApifyWorld
+
+__all__ = ["APIFY_FAULTS", "APIFY_REFUSALS", "TERMINAL", "Actor", "ApifyWorld", "Job"]
