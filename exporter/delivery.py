@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 FLUSH_SECONDS = 2.0
 """At the end, what is pending gets so long to reach the journal."""
 
+ANSWER_SECONDS = 3.0
+"""At the end, answers to what is in flight are waited for so long: what was accepted is then not sent again."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -66,6 +69,7 @@ class Delivery:
         if self._tasks:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.gather(*self._tasks, return_exceptions=True), FLUSH_SECONDS)
+            await self._sender.finish(ANSWER_SECONDS)
         await self.destination.transport.close()
 
     def problem(self) -> str | None:

@@ -23,7 +23,7 @@ from exporter.journal import _logs, _status
 from exporter.journal._errors import JournalError, JournalInUseError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
     from typing import IO
 
@@ -99,6 +99,12 @@ class Journal:
     async def delete_batches(self, seqs: Sequence[int]) -> None:
         """Delete batches that were accepted or dropped. Raises JournalError."""
         await self._ask(lambda db: _logs.delete(db, seqs), writes=True)
+
+    async def remove_records(
+        self, seqs: Sequence[int], gone: Mapping[str, Collection[bytes] | None]
+    ) -> list[_logs.Waiting]:
+        """Delete records from batches, by stream (None: all of it); return what is left of these. Raises JournalError."""
+        return await self._ask(lambda db: _logs.remove(db, seqs, gone), writes=True)
 
     async def read_source(self, name: str) -> tuple[_status.SourceRow | None, list[_status.PipelineRow]]:
         """Read a source's row and those of its pipelines, without histories. Raises JournalError."""

@@ -13,7 +13,7 @@ import msgspec
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS log_position (
@@ -37,6 +37,8 @@ CREATE TABLE IF NOT EXISTS log_lanes (
 ) STRICT;
 """
 """`log_lanes` says over how many lanes the pipelines of `log_batch` are spread."""
+
+_WAITING = "seq, lane, events, count, bytes, read_seconds"
 
 
 class Group(msgspec.Struct, array_like=True, frozen=True):
@@ -117,8 +119,13 @@ def read_positions(db: sqlite3.Connection, source: str) -> dict[str, bytes]:
 
 def read_waiting(db: sqlite3.Connection) -> list[Waiting]:
     """Read what waits to be sent, oldest first, without the records."""
-    rows = db.execute("SELECT seq, lane, events, count, bytes, read_seconds FROM log_batch ORDER BY seq")
-    return [Waiting(seq, lane, bool(events), count, size, read) for seq, lane, events, count, size, read in rows]
+    rows = db.execute(f"SELECT {_WAITING} FROM log_batch ORDER BY seq")  # noqa: S608  (a constant)
+    return [_waiting(row) for row in rows]
+
+
+def _waiting(row: tuple[int, int, int, int, int, float]) -> Waiting:
+    seq, lane, events, count, size, read = row
+    return Waiting(seq, lane, bool(events), count, size, read)
 
 
 def settle_lanes(db: sqlite3.Connection, wanted: int) -> int:
@@ -141,3 +148,35 @@ def read_groups(db: sqlite3.Connection, seq: int) -> list[Group]:
 def delete(db: sqlite3.Connection, seqs: Sequence[int]) -> None:
     """Delete batches that were accepted, or dropped by the user's own choice."""
     db.executemany("DELETE FROM log_batch WHERE seq = ?", [(seq,) for seq in seqs])
+
+
+def remove(db: sqlite3.Connection, seqs: Sequence[int], gone: Mapping[str, Collection[bytes] | None]) -> list[Waiting]:
+    """Delete records from batches, by stream (None: all of it); return what waits of these batches now."""
+    left = []
+    for seq in seqs:
+        groups = read_groups(db, seq)
+        kept, count, size = _without(groups, gone)
+        if not kept:
+            delete(db, [seq])
+            continue
+        if count:
+            values = (count, size, msgspec.msgpack.encode(kept), seq)
+            db.execute("UPDATE log_batch SET count = count - ?, bytes = bytes - ?, groups = ? WHERE seq = ?", values)
+        left.append(seq)
+    marks = ", ".join("?" * len(left))
+    rows = db.execute(f"SELECT {_WAITING} FROM log_batch WHERE seq IN ({marks}) ORDER BY seq", left)  # noqa: S608  (marks)
+    return [_waiting(row) for row in rows]
+
+
+def _without(groups: Sequence[Group], gone: Mapping[str, Collection[bytes] | None]) -> tuple[list[Group], int, int]:
+    """Return groups without some of their records, and how many records and bytes went."""
+    kept: list[Group] = []
+    count = size = 0
+    for group in groups:
+        leaving = gone.get(group.stream, ())
+        staying = [] if leaving is None else [record for record in group.records if record not in leaving]
+        count += len(group.records) - len(staying)
+        size += sum(map(len, group.records)) - sum(map(len, staying))
+        if staying:
+            kept.append(Group(group.stream, group.resource, staying))
+    return kept, count, size

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 from exporter.journal import Group, JournalError, LogBatch, LogCommit, PositionRow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from exporter.journal import Journal, Waiting
 
@@ -93,6 +93,8 @@ class Outbox:
         self._taken: set[int] = set()
         self._leaving: set[int] = set()
         """Batches that are being dropped at this moment: nobody takes them any more."""
+        self._apart: set[int] = set()
+        """Batches of which only records of pipelines that are held are left: `take` passes them by."""
         self._pending_bytes = 0
         self._wake = asyncio.Event()
         self._enough = asyncio.Event()
@@ -243,7 +245,7 @@ class Outbox:
         taken: list[Waiting] = []
         records = size = 0
         for one in queue.waiting:
-            if one.seq in self._leaving:
+            if one.seq in self._leaving or one.seq in self._apart:
                 continue
             records, size = records + one.count, size + one.bytes
             if taken and (records > self._limits.max_records or size > self._limits.max_bytes):
@@ -266,6 +268,26 @@ class Outbox:
         self._remove(self._lanes[lane], gone)
         self._taken -= gone
         await self._tell_space()
+
+    async def remove(self, lane: int, taken: Sequence[Waiting], gone: Mapping[str, Collection[bytes] | None]) -> None:
+        """Delete some records of batches, by stream (None: all of it). Raises JournalError, then they are still there."""
+        left = {one.seq: one for one in await self._journal.remove_records([one.seq for one in taken], gone)}
+        queue = self._lanes[lane]
+        self._remove(queue, {one.seq for one in taken} - left.keys())
+        for place, one in enumerate(queue.waiting):
+            if (less := left.get(one.seq)) is not None:
+                queue.waiting[place] = less
+                self.waiting_bytes -= one.bytes - less.bytes
+                self.waiting_records -= one.count - less.count
+                if self._cached.pop(one.seq, None) is not None:
+                    self._cached_bytes -= one.bytes
+        self._taken -= {one.seq for one in taken} - left.keys()
+        await self._tell_space()
+
+    def set_apart(self, taken: Sequence[Waiting]) -> None:
+        """Leave batches to who works on what is left of them: the lane takes others. Those that are gone are done."""
+        self._taken -= {one.seq for one in taken}
+        self._apart |= {one.seq for one in taken} & {one.seq for lane in self._lanes for one in lane.waiting}
 
     def _has_room(self) -> bool:
         """Whether more may be read: memory for what is pending, and the journal for what waits."""
@@ -340,6 +362,7 @@ class Outbox:
         if len(removed) < len(gone):  # what is dropped may stand behind what is in flight
             removed += [one for one in lane.waiting if one.seq in gone]
             lane.waiting = deque(one for one in lane.waiting if one.seq not in gone)
+        self._apart -= gone
         for one in removed:
             self.waiting_bytes -= one.bytes
             self.waiting_records -= one.count

@@ -106,6 +106,8 @@ class Receiver:
         self.requests: list[Received] = []
         self.replies: deque[Reply] = deque()
         self.answer: Callable[[Received], Reply] | None = None
+        self.until: asyncio.Event | None = None
+        """HTTP only: answers are given after it is set."""
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
         self.closing = threading.Event()
@@ -145,6 +147,8 @@ async def http_receiver(
         assert request.transport is not None
         peer = str(request.transport.get_extra_info("peername"))
         reply = receiver.take(Received(decoded, headers, request.path, peer))
+        if receiver.until is not None:
+            await receiver.until.wait()
         if reply.hang:
             await closing.wait()
         if reply.cut or closing.is_set():
