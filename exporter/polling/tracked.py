@@ -12,7 +12,7 @@ import msgspec
 
 from exporter.journal import KEEP_GONE_SECONDS, JournalError, LogCommit, PipelineRow, SourceRow, StatusBatch
 from exporter.status.series import SecondsLines, Series, render_kept, render_now, render_up
-from exporter.status.tracker import History, Pipeline, begin
+from exporter.status.tracker import History, Pipeline, begin, observe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from exporter.status.exposition import SourceSeries
     from exporter.status.families import Family
     from exporter.status.fold import Entry
-    from exporter.status.model import PipelineNow
+    from exporter.status.model import Event, PipelineNow
     from exporter.status.series import Context, Lines
 
 T = TypeVar("T")
@@ -70,6 +70,16 @@ class Tracked:
     """When it vanished from the list."""
     missing: int = 0
     """Lists, one after the other, that did not show it and could not be read as a whole."""
+    observed: list[Event] = field(default_factory=list)
+    """What lists showed since it was counted, where the vendor keeps no history."""
+    active: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """How many of its jobs have not ended, by kind and the vendor's word."""
+
+    def see(self, now: PipelineNow) -> None:
+        """Note a look that is an event: something differs from what was counted and from the look before."""
+        seen = self.pipeline.digest if self.now is None else self.now.digest
+        if now.observed is not None and now.digest != seen:
+            self.observed.append(now.observed)
 
 
 class _SourceState(msgspec.Struct):
@@ -142,6 +152,20 @@ class TrackedSource:
         self.by_id[now.id] = tracked
         self.dirty.add(now.id)
         return tracked
+
+    def begin_with(self, tracked: Tracked, now: PipelineNow) -> None:
+        """Begin to count with a source's first list. A history that there is, is read for times later."""
+        tracked.pipeline.digest = now.digest
+        if not self.context.vocabulary.recorded and tracked.history is not None:
+            observe(
+                tracked.pipeline, tracked.history, (), self.context.vocabulary, self.context.words, horizon_seconds=0.0
+            )
+
+    def show_up(self, pipeline_ids: Iterable[str]) -> None:
+        """Show of each of these pipelines whether its newest poll succeeded."""
+        for pipeline_id in pipeline_ids:
+            if pipeline_id in self.series.pipelines:
+                self.series.pipelines[pipeline_id].up = self.by_id[pipeline_id].up
 
     def vanish(self, pipeline_id: str, at_seconds: float) -> None:
         """Stop to show a pipeline that the list no longer has. Its time stands still from the last list that had it."""

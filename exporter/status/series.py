@@ -141,6 +141,9 @@ def render_kept(context: Context, pipeline: Pipeline) -> dict[Family, Lines]:
         families.MISSED: _counters(families.MISSED, created, [(flag, pipeline.missed)]),
         families.STARTS: _histogram(labels, created, pipeline),
     }
+    for name, meter in pipeline.meters.items():
+        if (family := families.COUNTERS.get(name)) is not None:
+            result[family] = _counters(family, created, [(flag, meter.total)])
     if pipeline.newest_ns:
         line = encode(_sample(families.LAST_EVENT, flag, pipeline.newest_ns / NS))
         result[families.LAST_EVENT] = Lines(line, line)
@@ -206,8 +209,8 @@ def _transitions(context: Context, labels: str, pipeline: Pipeline) -> list[tupl
     return rows
 
 
-def _counters(family: Family, created: str, rows: Iterable[tuple[str, int]]) -> Lines:
-    pairs = [_counter(family.sample_name, pairs, str(value), created) for pairs, value in rows]
+def _counters(family: Family, created: str, rows: Iterable[tuple[str, float]]) -> Lines:
+    pairs = [_counter(family.sample_name, pairs, number(value), created) for pairs, value in rows]
     return Lines(encode("".join(line for line, _ in pairs)), encode("".join(line + after for line, after in pairs)))
 
 

@@ -19,7 +19,7 @@ import msgspec
 from exporter.status.fold import NS, Base, Entry, Seen, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from exporter.status.fold import Start
     from exporter.status.model import Event, PipelineNow, Vocabulary
@@ -55,6 +55,14 @@ class Open(msgspec.Struct, array_like=True, frozen=True):
     since_seconds: float
 
 
+class Meter(msgspec.Struct, array_like=True):
+    """A count of the vendor's that may start anew: what is shown goes on."""
+
+    total: float
+    last: float
+    """The vendor's newest value."""
+
+
 class Pipeline(msgspec.Struct):
     """The counts of one pipeline, and what is needed to go on counting."""
 
@@ -81,6 +89,8 @@ class Pipeline(msgspec.Struct):
     """Something changed that has not been read: no time is credited after this moment until it is."""
     recheck_seconds: float | None = None
     """When to read the history once more, for late events."""
+    meters: dict[str, Meter] = msgspec.field(default_factory=dict)
+    """The vendor's own counts, by name."""
 
     def seconds(self, horizon_seconds: float) -> list[dict[str, float]]:
         """Return the time in each status up to a moment (the last successful list), by facet and label."""
@@ -168,11 +178,12 @@ def merge(
     *,
     horizon_seconds: float,
     whole: bool = True,
+    recorded: bool = True,
 ) -> Merged:
     """Take in a reading of the vendor's whole retained history, in any order and with repeats, and count what is new.
 
     Changes both the pipeline and its history. An empty reading changes nothing but the baseline. A reading is not
-    `whole` when some of its events could not be read.
+    `whole` when some of its events could not be read. What the vendor has not `recorded` has no gaps.
     """
     facets = tuple(vocabulary.facets)
 
@@ -180,7 +191,7 @@ def merge(
         return words.label(facets[facet], word)
 
     events = sorted({event.id: event for event in events}.values(), key=lambda event: event.key)
-    follows = pipeline.baseline is None
+    follows = recorded and pipeline.baseline is None
     if pipeline.baseline is not None:
         _take_baseline(pipeline, pipeline.baseline, history, events, label, whole=whole)
     horizon_ns = int(horizon_seconds * NS)
@@ -208,6 +219,46 @@ def merge(
     history.seen = kept
     _forget(history, events, horizon_ns, label)
     return Merged(len(new), gap, entries[-MAX_ENTRIES:])
+
+
+def observe(
+    pipeline: Pipeline,
+    history: History,
+    looks: Sequence[Event],
+    vocabulary: Vocabulary,
+    words: Words,
+    *,
+    horizon_seconds: float,
+) -> Merged:
+    """Count looks at a pipeline whose vendor keeps no history, in the order in which they were made.
+
+    Each is an event. One with a time before the last one's, which a vendor's clock can give, is put right after that.
+    """
+    newest_ns = history.newest_key[0]
+    events = []
+    for look in looks:
+        newest_ns = max(look.at_ns, newest_ns + 1)
+        events.append(look._replace(at_ns=newest_ns))
+    return merge(pipeline, history, events, vocabulary, words, horizon_seconds=horizon_seconds, recorded=False)
+
+
+def count_on(pipeline: Pipeline, counters: Mapping[str, float]) -> bool:
+    """Take in the vendor's own counts: they begin at the first value seen and only grow. Returns whether any differs.
+
+    A value that fell was counted anew from zero, so all of it is new.
+    """
+    differs = False
+    for name, value in counters.items():
+        meter = pipeline.meters.get(name)
+        if meter is None:
+            pipeline.meters[name] = Meter(value, value)
+        elif value != meter.last:
+            meter.total += value - meter.last if value > meter.last else value
+            meter.last = value
+        else:
+            continue
+        differs = True
+    return differs
 
 
 def is_gap(history: History, events: Sequence[Event]) -> bool:
