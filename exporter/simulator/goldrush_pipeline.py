@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from exporter.simulator.goldrush_pod import Window
     from exporter.simulator.goldrush_world import GoldRushWorld
 
-_CAUSES = {"sql": SQL_ERROR, "write": WRITE_ERROR}
+CAUSES = {"sql": SQL_ERROR, "write": WRITE_ERROR}
 
 
 class GoldRushPipeline:
@@ -43,15 +43,15 @@ class GoldRushPipeline:
         self._want("running")
         self.worker.deploy()
 
-    def rename(self, name: str) -> None:
+    def rename(self, to: str) -> None:
         """Give it another name, which need not be free."""
-        self.name = name
+        self.name = to
         self.updated_us = self.world.now_us
 
     def fail(self, cause: str | Sequence[bytes] = "sql") -> None:
         """End in FAILED, with the cause as the last lines of its first pod: `sql`, `write` or lines of your own."""
         if self.worker.pods:
-            self.worker.write(b"\n".join(_CAUSES[cause] if isinstance(cause, str) else cause))
+            self.worker.write(b"\n".join(CAUSES[cause] if isinstance(cause, str) else cause))
         self.worker.set_status("FAILED")
 
     def skip_records(self, count: int) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from exporter.simulator.goldrush_lines import goldrush_record
 from exporter.simulator.goldrush_metrics import WorkerMetrics
 from exporter.simulator.goldrush_pod import FAILED_FETCH, GoldRushPod
+from exporter.simulator.pipeline import ImpossibleError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -97,7 +98,7 @@ class GoldRushWorker:
         The new one is not ready for `down_seconds`; the old one can be read for `linger_seconds` more, after the
         others.
         """
-        old, new = self.pods[number], self._new_pod()
+        old, new = self._pod(number), self._new_pod()
         self.pods[number] = new
         if linger_seconds:
             self.leaving.append(old)
@@ -107,7 +108,7 @@ class GoldRushWorker:
 
     def write(self, text: bytes, pod: int = 0) -> None:
         """Print a line, or several with newlines between them."""
-        self.pods[pod].write(text + b"\n")
+        self._pod(pod).write(text + b"\n")
 
     def say(self) -> None:
         """Print something of a form drawn by chance, in a ready pod drawn by chance."""
@@ -128,8 +129,13 @@ class GoldRushWorker:
 
     def fail_next_log_fetch(self, count: int = 1, text: str = FAILED_FETCH, *, pod: int | None = None) -> None:
         """Let the next fetches of the log find an error in place of lines, in one pod or in all."""
-        for one in [*self.pods, *self.leaving] if pod is None else [self.pods[pod]]:
+        for one in [*self.pods, *self.leaving] if pod is None else [self._pod(pod)]:
             one.fail_fetches(count, text)
+
+    def _pod(self, number: int) -> GoldRushPod:
+        if not 0 <= number < len(self.pods):
+            raise ImpossibleError(f"{self.uid} is {self.phase} and has no pod {number}, only {len(self.pods)}")
+        return self.pods[number]
 
     def _then(self, seconds: float, phase: str) -> None:
         """Change the phase later, unless something else has changed it by then."""

@@ -7,8 +7,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from exporter.simulator.apify import lively_apify
 from exporter.simulator.faults import Faults
 from exporter.simulator.goldrush_life import lively_goldrush
+from exporter.simulator.goldrush_world import GoldRushWorld
 from exporter.simulator.random_life import lively_world
 from exporter.simulator.scenario import load_scenario, plan_scenario
 from exporter.simulator.server import serve
@@ -33,7 +35,7 @@ class SimulatorOptions:
     apify: int = 0
     """How many Actors have runs and builds at random, also beside a scenario."""
     goldrush: int = 0
-    """How many GoldRush pipelines live at random, also beside a scenario."""
+    """How many GoldRush pipelines live at random; not used with a scenario that makes its own."""
     seed: int = 0
     speed: float = 1.0
     """Waits are divided by it. Times that are written stay real ones."""
@@ -51,8 +53,7 @@ async def run_simulator(options: SimulatorOptions, *, ready: Callable[[str], Non
     cannot be had.
     """
     host, port = _address(options.listen)
-    world = _world(options)
-    others = _others(options)
+    world, others = _worlds(options)
     faults = Faults(options.faults, options.seed)
     async with serve(
         world,
@@ -71,30 +72,32 @@ async def run_simulator(options: SimulatorOptions, *, ready: Callable[[str], Non
             await _nap(worlds, stop)
 
 
-def _world(options: SimulatorOptions) -> World:
+def _worlds(options: SimulatorOptions) -> tuple[World, dict[str, VendorWorld]]:
     if not options.speed > 0:
         raise ValueError(f"the speed is {options.speed}; give a number above 0")
     if options.feldera < 0:
         raise ValueError(f"the number of pipelines is {options.feldera}; give 0 or more")
+    others = _others(options)
     if options.scenario is None:
-        return lively_world(options.feldera, seed=options.seed, speed=options.speed, version=options.version)
+        life = lively_world(options.feldera, seed=options.seed, speed=options.speed, version=options.version)
+        return life, others
     steps = load_scenario(options.scenario)
     world = World(seed=options.seed, speed=options.speed, version=options.version)
-    plan_scenario(world, steps)
-    return world
+    goldrush = GoldRushWorld(seed=options.seed, speed=options.speed)
+    plan_scenario(world, steps, goldrush=goldrush)
+    if any(step.vendor == "goldrush" for step in steps):
+        others["goldrush"] = goldrush
+    return world, others
 
 
-_LIVELY: dict[str, Callable[..., VendorWorld]] = {"goldrush": lively_goldrush}
+_LIVELY: dict[str, Callable[..., VendorWorld]] = {"apify": lively_apify, "goldrush": lively_goldrush}
 """Worlds beside Feldera's that live by chance: called with how many, `seed` and `speed`."""
 
 
 def _others(options: SimulatorOptions) -> dict[str, VendorWorld]:
     counts = {"apify": options.apify, "goldrush": options.goldrush}
-    return {
-        vendor: make(counts[vendor], seed=options.seed, speed=options.speed)
-        for vendor, make in _LIVELY.items()
-        if counts[vendor]
-    }
+    # Also those of none: their paths answer as those of an empty account do.
+    return {vendor: make(counts[vendor], seed=options.seed, speed=options.speed) for vendor, make in _LIVELY.items()}
 
 
 async def _nap(worlds: Sequence[World | VendorWorld], stop: asyncio.Event) -> None:
