@@ -2,6 +2,16 @@
 
 from exporter.simulator.apify.faults import APIFY_FAULTS, APIFY_REFUSALS
 from exporter.simulator.apify.job import TERMINAL, Job
+from exporter.simulator.apify.life import ActorLife, lively_apify
 from exporter.simulator.apify.world import Actor, ApifyWorld
 
-__all__ = ["APIFY_FAULTS", "APIFY_REFUSALS", "TERMINAL", "Actor", "ApifyWorld", "Job"]
+__all__ = [
+    "APIFY_FAULTS",
+    "APIFY_REFUSALS",
+    "TERMINAL",
+    "Actor",
+    "ActorLife",
+    "ApifyWorld",
+    "Job",
+    "lively_apify",
+]
