@@ -2,11 +2,13 @@
 
 from exporter.journal._errors import JournalError, JournalInUseError
 from exporter.journal._journal import KEEP_GONE_SECONDS, Journal
-from exporter.journal._logs import Group, LogBatch, LogCommit, PositionRow, Waiting
+from exporter.journal._logs import LOGS, SPANS, Group, LogBatch, LogCommit, PositionRow, Table, Waiting
 from exporter.journal._status import PipelineRow, SourceRow, StatusBatch
 
 __all__ = [
     "KEEP_GONE_SECONDS",
+    "LOGS",
+    "SPANS",
     "Group",
     "Journal",
     "JournalError",
@@ -17,5 +19,6 @@ __all__ = [
     "PositionRow",
     "SourceRow",
     "StatusBatch",
+    "Table",
     "Waiting",
 ]

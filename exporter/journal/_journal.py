@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from exporter.journal import _logs, _status
 from exporter.journal._errors import JournalError, JournalInUseError
+from exporter.journal._logs import LOGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -65,7 +66,7 @@ class Journal:
         await asyncio.to_thread(self._thread.join)
 
     async def commit(self, batch: _status.StatusBatch, logs: _logs.LogCommit | None = None) -> list[_logs.Waiting]:
-        """Write a batch, and the events that it made; returns when both are on the disk.
+        """Write a batch, and the events and spans that it made; returns when all are on the disk.
 
         Raises JournalError, then nothing of it was written.
         """
@@ -84,27 +85,27 @@ class Journal:
         """Read how far each stream of a source has been read. Raises JournalError."""
         return await self._ask(lambda db: _logs.read_positions(db, source), writes=False)
 
-    async def read_waiting(self) -> list[_logs.Waiting]:
+    async def read_waiting(self, table: _logs.Table = LOGS) -> list[_logs.Waiting]:
         """Read what waits to be sent, oldest first, without the records. Raises JournalError."""
-        return await self._ask(_logs.read_waiting, writes=False)
+        return await self._ask(lambda db: _logs.read_waiting(db, table), writes=False)
 
-    async def settle_lanes(self, wanted: int) -> int:
+    async def settle_lanes(self, wanted: int, table: _logs.Table = LOGS) -> int:
         """Return over how many lanes pipelines are spread: as wanted, unless records wait in others. Raises JournalError."""
-        return await self._ask(lambda db: _logs.settle_lanes(db, wanted), writes=True)
+        return await self._ask(lambda db: _logs.settle_lanes(db, wanted, table), writes=True)
 
-    async def read_groups(self, seq: int) -> list[_logs.Group]:
+    async def read_groups(self, seq: int, table: _logs.Table = LOGS) -> list[_logs.Group]:
         """Read the records of a batch, none when it is gone. Raises JournalError."""
-        return await self._ask(lambda db: _logs.read_groups(db, seq), writes=False)
+        return await self._ask(lambda db: _logs.read_groups(db, seq, table), writes=False)
 
-    async def delete_batches(self, seqs: Sequence[int]) -> None:
+    async def delete_batches(self, seqs: Sequence[int], table: _logs.Table = LOGS) -> None:
         """Delete batches that were accepted or dropped. Raises JournalError."""
-        await self._ask(lambda db: _logs.delete(db, seqs), writes=True)
+        await self._ask(lambda db: _logs.delete(db, seqs, table), writes=True)
 
     async def remove_records(
-        self, seqs: Sequence[int], gone: Mapping[str, Collection[bytes] | None]
+        self, seqs: Sequence[int], gone: Mapping[str, Collection[bytes] | None], table: _logs.Table = LOGS
     ) -> list[_logs.Waiting]:
         """Delete records from batches, by stream (None: all of it); return what is left of these. Raises JournalError."""
-        return await self._ask(lambda db: _logs.remove(db, seqs, gone), writes=True)
+        return await self._ask(lambda db: _logs.remove(db, seqs, gone, table), writes=True)
 
     async def read_source(self, name: str) -> tuple[_status.SourceRow | None, list[_status.PipelineRow]]:
         """Read a source's row and those of its pipelines, without histories. Raises JournalError."""

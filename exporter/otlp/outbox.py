@@ -20,12 +20,12 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from exporter.journal import Group, JournalError, LogBatch, LogCommit, PositionRow
+from exporter.journal import LOGS, Group, JournalError, LogBatch, LogCommit, PositionRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-    from exporter.journal import Journal, Waiting
+    from exporter.journal import Journal, Table, Waiting
 
 RESERVE: Final = 0.05
 """Part of the journal's limit by which status events may exceed it."""
@@ -83,8 +83,11 @@ class _Lane:
 class Outbox:
     """All records between reading and acceptance. Belongs to one event loop."""
 
-    def __init__(self, journal: Journal, limits: Limits, lanes: int, dropped: Callable[[int], None]) -> None:
+    def __init__(
+        self, journal: Journal, limits: Limits, lanes: int, dropped: Callable[[int], None], table: Table = LOGS
+    ) -> None:
         self._journal = journal
+        self._table: Table = table
         self._limits = limits
         self._dropped = dropped
         self._lanes = [_Lane() for _ in range(lanes)]
@@ -127,7 +130,7 @@ class Outbox:
 
     async def open(self) -> None:
         """Take up what waits in the journal. Raises JournalError."""
-        lanes = await self._journal.settle_lanes(len(self._lanes))
+        lanes = await self._journal.settle_lanes(len(self._lanes), self._table)
         if lanes != len(self._lanes):
             _log.warning(
                 "otlp.lanes is %d, but what waits in the journal was put into %d lanes: so many are used until a start "
@@ -136,7 +139,7 @@ class Outbox:
                 lanes,
             )
             self._lanes = [_Lane() for _ in range(lanes)]
-        self._add(await self._journal.read_waiting())
+        self._add(await self._journal.read_waiting(self._table))
 
     async def put(self, batch: Batch) -> None:
         """Take in records and the position that covers them; waits while there is no room for them."""
@@ -258,12 +261,12 @@ class Outbox:
         groups: list[Group] = []
         for one in taken:
             cached = self._cached.get(one.seq)
-            groups += await self._journal.read_groups(one.seq) if cached is None else cached
+            groups += await self._journal.read_groups(one.seq, self._table) if cached is None else cached
         return groups
 
     async def done(self, lane: int, taken: Sequence[Waiting]) -> None:
         """Delete batches that were accepted or put aside. Raises JournalError, then they are still there."""
-        await self._journal.delete_batches([one.seq for one in taken])
+        await self._journal.delete_batches([one.seq for one in taken], self._table)
         gone = {one.seq for one in taken}
         self._remove(self._lanes[lane], gone)
         self._taken -= gone
@@ -271,7 +274,8 @@ class Outbox:
 
     async def remove(self, lane: int, taken: Sequence[Waiting], gone: Mapping[str, Collection[bytes] | None]) -> None:
         """Delete some records of batches, by stream (None: all of it). Raises JournalError, then they are still there."""
-        left = {one.seq: one for one in await self._journal.remove_records([one.seq for one in taken], gone)}
+        seqs = [one.seq for one in taken]
+        left = {one.seq: one for one in await self._journal.remove_records(seqs, gone, self._table)}
         queue = self._lanes[lane]
         self._remove(queue, {one.seq for one in taken} - left.keys())
         for place, one in enumerate(queue.waiting):
@@ -391,7 +395,7 @@ class Outbox:
         seqs = {one.seq for one in gone}
         self._leaving |= seqs
         try:
-            await self._journal.delete_batches(sorted(seqs))
+            await self._journal.delete_batches(sorted(seqs), self._table)
             for number, lane in enumerate(self._lanes):
                 self._remove(lane, {one.seq for one in gone if one.lane == number})
         finally:
