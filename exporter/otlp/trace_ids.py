@@ -23,4 +23,4 @@ def span_id(kind: str, job_id: str, finished_ns: int | None = None) -> bytes:
 
 
 def _digest(*parts: str) -> bytes:
-    return hashlib.sha256("/".join(parts).encode()).digest()
+    return hashlib.sha256("/".join(parts).encode("utf-8", "replace")).digest()
