@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from exporter.status.exposition import SourceSeries
     from exporter.status.families import Family
     from exporter.status.fold import Entry
-    from exporter.status.model import Event, PipelineNow
+    from exporter.status.model import EndedJob, Event, PipelineNow
     from exporter.status.series import Context, Lines
 
 T = TypeVar("T")
@@ -47,6 +47,16 @@ class Events(Protocol):
 
     async def batches(self, changes: Sequence[Change]) -> list[LogBatch]:
         """Encode changes. Raises JournalError when there is no room for them."""
+
+    def committed(self, waiting: Sequence[Waiting], batches: Sequence[LogBatch]) -> None:
+        """Take in what was committed."""
+
+
+class Traces(Protocol):
+    """Where the spans of ended jobs go, in the transaction that settles these."""
+
+    async def batches(self, jobs: Sequence[EndedJob]) -> list[LogBatch]:
+        """Encode ends of jobs. Raises JournalError when there is no room for them."""
 
     def committed(self, waiting: Sequence[Waiting], batches: Sequence[LogBatch]) -> None:
         """Take in what was committed."""
@@ -108,6 +118,9 @@ class TrackedSource:
     events: Events | None = None
     unsent: list[Change] = field(default_factory=list)
     """Counted entries whose events are not in the journal yet."""
+    traces: Traces | None = None
+    unsent_spans: list[EndedJob] = field(default_factory=list)
+    """Settled ends of jobs that the journal does not hold yet; without `traces` they are forgotten at the next commit."""
     recent: deque[Change] = field(default_factory=lambda: deque(maxlen=50))
 
     async def restore(self, selects: Callable[[str], bool]) -> None:
@@ -213,12 +226,12 @@ class TrackedSource:
         """
         dirty, listed_seconds = set(self.dirty), self.listed_seconds
         forgotten = self._long_gone()
-        unsent = list(self.unsent)
+        unsent, unsent_spans = list(self.unsent), list(self.unsent_spans)
         try:
-            batches = await self.events.batches(unsent) if self.events is not None and unsent else []
+            outgoing = await self._outgoing(unsent, unsent_spans)
             status = await asyncio.to_thread(self._batch, dirty, forgotten)
             # Cancelled by a reload, it is written all the same: then its events have to be sent.
-            await asyncio.shield(self._write(status, batches))
+            await asyncio.shield(self._write(status, outgoing))
         except JournalError as error:
             _log.error(
                 "source %s: %s; counts go on in memory and are shown once they are written", self.context.source, error
@@ -229,6 +242,7 @@ class TrackedSource:
             committed = dirty
             horizon_seconds = listed_seconds
             del self.unsent[: len(unsent)]
+            del self.unsent_spans[: len(unsent_spans)]
             self.known_target = self.target
             self.dirty -= dirty
             for pipeline_id in forgotten:
@@ -241,11 +255,20 @@ class TrackedSource:
         shown = {pipeline_id: self.by_id[pipeline_id] for pipeline_id in ids if pipeline_id in self.by_id}
         await asyncio.to_thread(self.show, shown, committed=committed, horizon_seconds=horizon_seconds)
 
-    async def _write(self, status: StatusBatch, batches: Sequence[LogBatch]) -> None:
-        """Write counts and their events, and have these sent. Raises JournalError."""
-        waiting = await self.journal.commit(status, LogCommit(batches=batches))
+    async def _outgoing(self, changes: Sequence[Change], jobs: Sequence[EndedJob]) -> LogCommit:
+        """Make what is to be sent of entries and of ended jobs. Raises JournalError."""
+        batches = await self.events.batches(changes) if self.events is not None and changes else []
+        spans = await self.traces.batches(jobs) if self.traces is not None and jobs else []
+        return LogCommit(batches=batches, spans=spans)
+
+    async def _write(self, status: StatusBatch, outgoing: LogCommit) -> None:
+        """Write counts, their events and spans, and have these sent. Raises JournalError."""
+        waiting = await self.journal.commit(status, outgoing)
+        events = len(outgoing.batches)
         if self.events is not None:
-            self.events.committed(waiting, batches)
+            self.events.committed(waiting[:events], outgoing.batches)
+        if self.traces is not None:
+            self.traces.committed(waiting[events:], outgoing.spans)
 
     def show(self, shown: Mapping[str, Tracked], *, committed: Collection[str], horizon_seconds: float) -> None:
         """Render pipelines and put them on the exposition; the counts only of those that are committed."""
