@@ -71,6 +71,7 @@ class Telemetry:
             "journal_oldest_timestamp_seconds", "When the oldest record that waits was read; 0 when none waits."
         )
         self.otlp_records = self._counter("otlp_records", "Log records and events, by what became of them.", "outcome")
+        self.otlp_spans = self._counter("otlp_spans", "Spans of ended jobs, by what became of them.", "outcome")
         self.otlp_requests = self._counter(
             "otlp_requests",
             "Requests to the OTLP destination, by HTTP status, gRPC name, or timeout, connect, tls.",
@@ -90,6 +91,8 @@ class Telemetry:
         )
         for outcome in ("sent", "rejected", "dead_lettered", "dropped"):
             self.otlp_records.labels(outcome)
+        for outcome in ("sent", "rejected", "dropped"):
+            self.otlp_spans.labels(outcome)
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(f"pipeline_exporter_{name}", text, labels, registry=self.registry)
@@ -113,6 +116,10 @@ class Telemetry:
     def records(self, outcome: str, count: int) -> None:
         """Count records that were `sent`, `rejected`, `dead_lettered` or `dropped`."""
         self.otlp_records.labels(outcome).inc(count)
+
+    def spans(self, outcome: str, count: int) -> None:
+        """Count spans that were `sent`, `rejected` or `dropped`."""
+        self.otlp_spans.labels(outcome).inc(count)
 
     def request(self, code: str, seconds: float) -> None:
         """Count a request to the OTLP destination by the answer's code, and how long it took."""

@@ -150,7 +150,7 @@ class Attempts:
             return
         if backoff > self._patience.first_backoff_seconds * 4 and self._destination.problem is None:
             self._destination.problem = outcome.reason
-            _log.warning("logs are not accepted, nothing is lost: %s", outcome.reason)
+            _log.warning("%s are not accepted, nothing is lost: %s", self._destination.carries, outcome.reason)
         await asyncio.sleep(backoff * random.uniform(0.5, 1.5))  # noqa: S311  (jitter)
 
     def _is_stubborn(self, refused_since: float) -> bool:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from exporter.journal import Waiting
     from exporter.otlp.attempts import Attempts, Counts, Patience
-    from exporter.otlp.dead_letters import DeadLetters
+    from exporter.otlp.dead_letters import Aside
     from exporter.otlp.destination import Destination
 
 One = tuple[Group, bytes]
@@ -73,7 +73,7 @@ class Parts:
         self,
         attempts: Attempts,
         destination: Destination,
-        dead_letters: DeadLetters,
+        dead_letters: Aside,
         counts: Counts,
         patience: Patience,
         read: Callable[[Waiting], Awaitable[list[Group]]],

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from exporter.journal import Group, Waiting
     from exporter.otlp.attempts import Refusal
-    from exporter.otlp.dead_letters import DeadLetters
+    from exporter.otlp.dead_letters import Aside
     from exporter.otlp.destination import Destination
     from exporter.otlp.outbox import Outbox
     from exporter.otlp.parts import Part
@@ -48,7 +48,7 @@ class Sender:
         self,
         outbox: Outbox,
         destination: Destination,
-        dead_letters: DeadLetters,
+        dead_letters: Aside,
         counts: Counts,
         clock: Callable[[], float] = time.time,
         patience: Patience | None = None,
