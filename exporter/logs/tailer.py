@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import random
 import time
 import uuid
 from collections import Counter
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
+from exporter.logs.backoff import Backoff
 from exporter.logs.lines import LineBuffer
 from exporter.logs.records import Assembler
 from exporter.logs.resume import Position
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from exporter.logs.resume import Fed, Gap, Stream
     from exporter.logs.stats import LogStats
 
-FIRST_BACKOFF_SECONDS: Final = 0.5
-MAX_BACKOFF_SECONDS: Final = 30.0
 SETTLE_SECONDS: Final = 10.0
 """After so much silence, what is held to find out whether it is new is decided with what is there."""
 
@@ -55,6 +53,10 @@ class StreamState(msgspec.Struct):
     lines_lost: int = 0
     skip_before_ns: int = 0
     """With `start: end`: records of before this moment, the first sight of the pipeline, are left out."""
+    pipeline: str = ""
+    """The id of the pipeline, where it is not that of the stream."""
+    ends: int = 0
+    """Of a job's log: after how many ends of the job it was read to its end."""
 
 
 class StreamRefusedError(Exception):
@@ -70,6 +72,8 @@ class Connection(Protocol):
     """An open stream: its bytes, how they join what was read before, and what makes their records' ids."""
 
     resume: Stream
+    complete: bool
+    """The text does not go on after its end: what is undecided then is decided, and a last line needs no newline."""
 
     async def read(self) -> bytes:
         """Return the next bytes, b"" at the end."""
@@ -183,6 +187,29 @@ class Channel:
                 wanted.append(record)
         return wanted
 
+    async def follow(self, connection: Connection) -> str:
+        """Read an open stream to its end and close it; return how it ended. Raises StreamRefusedError."""
+        self._stats.open_streams += 1
+        self._stats.version += 1
+        if self._opened_at is None:
+            self._opened_at = time.monotonic()
+        try:
+            return await Following(self, connection).follow()
+        finally:
+            self._stats.open_streams -= 1
+            self._stats.version += 1
+            await connection.close()
+
+    def broken_off(self, reason: str) -> None:
+        """Count a stream that ended or could not be opened."""
+        self._stats.reconnects[reason] += 1
+        self._stats.version += 1
+
+    @property
+    def opened(self) -> bool:
+        """Whether a stream has been open before."""
+        return self._opened_at is not None
+
     @property
     def is_new(self) -> bool:
         """Whether nothing is known yet of where reading stands."""
@@ -226,7 +253,7 @@ class Tailer(Channel):
 
     async def run(self) -> None:
         """Follow the log over all connections."""
-        backoff = FIRST_BACKOFF_SECONDS
+        backoff = Backoff()
         while True:
             opened = time.monotonic()
             retry_after = None
@@ -235,27 +262,14 @@ class Tailer(Channel):
             except StreamRefusedError as error:
                 reason, retry_after = error.reason, error.retry_after_seconds
                 _log.debug("log of %s: %s", self.name, error)
-            self._stats.reconnects[reason] += 1
-            self._stats.version += 1
+            self.broken_off(reason)
             if time.monotonic() - opened > LASTING_SECONDS:
-                backoff = FIRST_BACKOFF_SECONDS
-            delay = backoff * random.uniform(0.5, 1.5)  # noqa: S311  (jitter)
-            await self._sleep(delay if retry_after is None else max(delay, retry_after))
-            backoff = min(backoff * 2, MAX_BACKOFF_SECONDS)
+                backoff.reset()
+            await self._sleep(backoff.next_seconds(retry_after))
 
     async def _connect(self) -> str:
         """Open the stream and follow it to its end; return how it ended. Raises StreamRefusedError."""
-        connection = await self._open_stream(self._state.position, self._opened_at is not None)
-        self._stats.connected = True
-        self._stats.version += 1
-        if self._opened_at is None:
-            self._opened_at = time.monotonic()
-        try:
-            end = await Following(self, connection).follow()
-        finally:
-            self._stats.connected = False
-            self._stats.version += 1
-            await connection.close()
+        end = await self.follow(await self._open_stream(self._state.position, self.opened))
         return await self._dropped_or_deleted() if end == "told" else end
 
     async def _dropped_or_deleted(self) -> str:
@@ -294,9 +308,18 @@ class Following:
                 await self._take_cut(block, self._lines.cuts)
             elif block:
                 await self._take(self._connection.resume.feed(block))
+        if self._connection.complete and self._connection.end != "cut":
+            await self._complete()
         await self._take(self._connection.resume.end())
         await self._hand_on(self._assembler.flush())
         return self._connection.end or "end"
+
+    async def _complete(self) -> None:
+        """Take in what only the end of a text decides: its last line, and which of its lines are new."""
+        if torn := self._lines.torn:
+            self._lines.reset()
+            await self._take(self._connection.resume.feed(torn + b"\n"))
+        await self._take(self._connection.resume.settle())
 
     def _patience(self) -> float | None:
         """Return how long to wait for more of what is open or undecided; None while there is nothing."""

@@ -67,6 +67,8 @@ class Batch:
     records: Sequence[bytes]
     position: bytes
     read_seconds: float
+    further: Mapping[str, bytes | None] = field(default_factory=dict)
+    """Positions of other streams that move with it; None forgets one."""
     committed: Callable[[], None] = lambda: None
     """Called once it is in the journal."""
 
@@ -98,6 +100,8 @@ class Outbox:
         """Batches that are being dropped at this moment: nobody takes them any more."""
         self._apart: set[int] = set()
         """Batches of which only records of pipelines that are held are left: `take` passes them by."""
+        self._lost: set[int] = set()
+        """Batches that a journal which was corrupt does not have any more."""
         self._pending_bytes = 0
         self._wake = asyncio.Event()
         self._enough = asyncio.Event()
@@ -201,7 +205,10 @@ class Outbox:
             try:
                 await self._drop_oldest(size)
                 batches = [one for number, pending in enumerate(taken) for one in self._batches(number, pending)]
-                positions = {(one.source, one.stream): one.position for pending in taken for one in pending}
+                positions: dict[tuple[str, str], bytes | None] = {}
+                for one in (one for pending in taken for one in pending):
+                    positions[one.source, one.stream] = one.position
+                    positions |= {(one.source, stream): position for stream, position in one.further.items()}
                 rows = [PositionRow(*stream, position) for stream, position in positions.items()]
                 waiting = await self._journal.commit_logs(LogCommit(rows, batches))
             except asyncio.CancelledError:
@@ -260,9 +267,30 @@ class Outbox:
         """Return the records of batches, from the journal where they are not in memory. Raises JournalError."""
         groups: list[Group] = []
         for one in taken:
-            cached = self._cached.get(one.seq)
-            groups += await self._journal.read_groups(one.seq, self._table) if cached is None else cached
+            found = self._cached.get(one.seq)
+            if found is None:
+                found = await self._journal.read_groups(one.seq, self._table)
+                if not found and one.seq in self._taken | self._apart and one.seq not in self._lost:
+                    self._lost.add(one.seq)
+                    self._dropped(one.count)
+                    _log.error("%d records that waited are lost: the journal does not have them any more", one.count)
+            groups += found
         return groups
+
+    async def write_again(self) -> None:
+        """Write what is in memory to a journal that was begun anew, with the same numbers. Raises JournalError."""
+        waiting = [one for lane in self._lanes for one in lane.waiting if one.seq in self._cached]
+        for one in waiting:
+            if (groups := self._cached.get(one.seq)) is not None:
+                batch = LogBatch(one.lane, one.events, one.count, one.bytes, one.read_seconds, groups, one.seq)
+                await self._journal.write_again([batch], self._table)
+                if one.seq not in self._cached:  # it was accepted meanwhile
+                    await self._journal.delete_batches([one.seq], self._table)
+
+    def note(self, batch: Batch) -> None:
+        """Take in a position without records, whether there is room or not: it is written with the next commit."""
+        self._lanes[self.lane_of(batch.key)].pending.append(batch)
+        self._wake.set()
 
     async def done(self, lane: int, taken: Sequence[Waiting]) -> None:
         """Delete batches that were accepted or put aside. Raises JournalError, then they are still there."""
@@ -367,6 +395,7 @@ class Outbox:
             removed += [one for one in lane.waiting if one.seq in gone]
             lane.waiting = deque(one for one in lane.waiting if one.seq not in gone)
         self._apart -= gone
+        self._lost -= gone
         for one in removed:
             self.waiting_bytes -= one.bytes
             self.waiting_records -= one.count

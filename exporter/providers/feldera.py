@@ -233,6 +233,8 @@ class Feldera(Provider):
 class FelderaLog:
     """One open log, in cursor mode where the server's headers say so, else as a replay of all it has."""
 
+    complete = False
+
     def __init__(self, stream: ByteStream, before: Position | None) -> None:
         self._stream = stream
         headers = stream.headers

@@ -225,7 +225,7 @@ LOG_LINES: Final = Family(
 )
 LOG_BYTES: Final = Family("hosted_pipeline_log_bytes", "counter", "log", "Bytes of these lines.")
 LOG_CONNECTED: Final = Family(
-    "hosted_pipeline_log_stream_connected", "gauge", "log", "Whether the pipeline's log stream is open."
+    "hosted_pipeline_log_stream_connected", "gauge", "log", "Whether a log stream of the pipeline is open."
 )
 LOG_RECONNECTS: Final = Family(
     "hosted_pipeline_log_reconnects", "counter", "log", "Log streams that ended or could not be opened.", ("reason",)

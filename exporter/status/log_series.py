@@ -44,7 +44,7 @@ class LogSeries:
         result = {
             families.LOG_LINES: self._counters(families.LOG_LINES, severities),
             families.LOG_BYTES: self._counters(families.LOG_BYTES, [("", "", stats.bytes)]),
-            families.LOG_CONNECTED: self._gauge(families.LOG_CONNECTED, int(stats.connected)),
+            families.LOG_CONNECTED: self._gauge(families.LOG_CONNECTED, int(stats.open_streams > 0)),
             families.LOG_RECONNECTS: self._counters(families.LOG_RECONNECTS, reconnects),
             families.LOG_LOST: self._counters(families.LOG_LOST, [("", "", stats.lines_lost)]),
             families.LOG_GAPS: self._counters(families.LOG_GAPS, gaps),
