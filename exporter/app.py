@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from exporter.config import ConfigError, load, load_web, parse_address
 from exporter.delivery import Delivery, StatusEvents
 from exporter.journal import Journal, JournalError
-from exporter.otlp.settings import SettingsError, read_settings
+from exporter.otlp.settings import SettingsError, read_destinations
 from exporter.overview import overview
 from exporter.polling.scheduler import Scheduler
 from exporter.providers.budget import Budgets
@@ -21,6 +21,7 @@ from exporter.status.exposition import Exposition
 from exporter.status.gzipped import Group, GzipCache
 from exporter.tailing import SourceLogs
 from exporter.telemetry import Telemetry
+from exporter.tracing import SourceSpans, Tracing
 from exporter.web import ReloadError, WebServer
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Exporter:
         self.pollers: dict[str, Poller] = {}
         self.logs: dict[str, SourceLogs] = {}
         self.delivery: Delivery | None = None
+        self.tracing: Tracing | None = None
         self.started_seconds = clock()
         self.reload_error: str | None = None
         self.reload_seconds = clock()
@@ -104,18 +106,20 @@ class Exporter:
         await self._close()
 
     async def _open_delivery(self) -> None:
-        """Begin to send records, where a destination is configured. Raises SettingsError or JournalError."""
-        settings = read_settings(self.config.otlp, os.environ)
-        if settings is not None:
-            self.delivery = Delivery(settings, self.config, self.journal, self.telemetry)
+        """Begin to send records and spans, each where a destination is configured. Raises SettingsError or JournalError."""
+        destinations = read_destinations(self.config.otlp, os.environ)
+        if destinations.logs is not None:
+            self.delivery = Delivery(destinations.logs, self.config, self.journal, self.telemetry)
             await self.delivery.start()
+        if destinations.traces is not None:
+            self.tracing = Tracing(destinations.traces, self.config.journal.limit, self.journal, self.telemetry)
+            await self.tracing.start()
 
     async def _close_delivery(self) -> None:
         while self.logs:
             await self.logs.popitem()[1].stop()
-        if self.delivery is not None:
-            await self.delivery.stop()
-            self.delivery = None
+        await asyncio.gather(*(part.stop() for part in (self.delivery, self.tracing) if part is not None))
+        self.delivery = self.tracing = None
 
     async def _close(self) -> None:
         await self._close_delivery()
@@ -132,6 +136,8 @@ class Exporter:
             await poller.restore()
             if self.delivery is not None:
                 await self._read_logs(source, poller, self.delivery)
+            if self.tracing is not None:
+                poller.source.traces = SourceSpans(self.tracing, source.provider, source.name, source.attributes)
             self.pollers[source.name] = poller
             self.telemetry.add_source(source.name, poller.budget.available)
             self.scheduler.add(poller)
@@ -173,7 +179,7 @@ class Exporter:
             try:
                 config = await asyncio.to_thread(load, self.path, os.environ, provider_names())
                 web = await asyncio.to_thread(load_web, self._web_path) if self._web_path is not None else None
-                read_settings(config.otlp, os.environ)
+                read_destinations(config.otlp, os.environ)
             except (ConfigError, SettingsError) as error:
                 self.reload_error = str(error)
                 self.telemetry.reload_successful.set(0)
@@ -226,6 +232,8 @@ class Exporter:
 
     def _own_metrics(self, *, openmetrics: bool) -> bytes:
         self.telemetry.journal_bytes.set(self.journal.size_bytes())
+        for name, logs in list(self.logs.items()):
+            self.telemetry.show_streams(name, opened=logs.open, queued=logs.queued)
         outbox = self.delivery.outbox if self.delivery is not None else None
         self.telemetry.journal_records.set(outbox.waiting_records if outbox else 0)
         self.telemetry.journal_oldest.set((outbox.oldest_seconds if outbox else None) or 0)
@@ -246,8 +254,7 @@ class Exporter:
             return False, f"not ready: not polled yet: {', '.join(waiting)}"
         lines = ["ready"]
         lines += [f"source {name}: {poller.last_error}" for name, poller in self.pollers.items() if poller.last_error]
-        if self.delivery is not None and (problem := self.delivery.problem()):
-            lines.append(problem)
+        lines += [problem for part in (self.delivery, self.tracing) if part and (problem := part.problem())]
         if self.journal.last_error:
             lines.append(f"{self.journal.last_error}; counts go on in memory and are shown once they are written")
         return True, "\n".join(lines)
