@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from exporter.simulator.apify import lively_apify
+from exporter.simulator.apify import ApifyWorld, lively_apify
 from exporter.simulator.faults import Faults
 from exporter.simulator.goldrush_life import lively_goldrush
 from exporter.simulator.goldrush_world import GoldRushWorld
@@ -33,7 +33,7 @@ class SimulatorOptions:
     feldera: int = 8
     """How many pipelines live at random; not used with a scenario, which makes its own."""
     apify: int = 0
-    """How many Actors have runs and builds at random, also beside a scenario."""
+    """How many Actors have runs and builds at random; not used with a scenario that has steps of Apify."""
     goldrush: int = 0
     """How many GoldRush pipelines live at random; not used with a scenario that makes its own."""
     seed: int = 0
@@ -84,9 +84,10 @@ def _worlds(options: SimulatorOptions) -> tuple[World, dict[str, VendorWorld]]:
     steps = load_scenario(options.scenario)
     world = World(seed=options.seed, speed=options.speed, version=options.version)
     goldrush = GoldRushWorld(seed=options.seed, speed=options.speed)
-    plan_scenario(world, steps, goldrush=goldrush)
-    if any(step.vendor == "goldrush" for step in steps):
-        others["goldrush"] = goldrush
+    apify = ApifyWorld(seed=options.seed, speed=options.speed)
+    plan_scenario(world, steps, apify=apify, goldrush=goldrush)
+    scripted: dict[str, VendorWorld] = {"apify": apify, "goldrush": goldrush}
+    others |= {vendor: scripted[vendor] for vendor in scripted if any(step.vendor == vendor for step in steps)}
     return world, others
 
 

@@ -22,7 +22,8 @@ moment. `do` is one of:
 - `service_down`, `service_up` (`service`: api, compiler, runner): without `pipeline`; in the health only
 - `runner_restart`: without `pipeline`; every log is lost
 
-A step with `vendor: goldrush` is of another world; what it may do stands in `goldrush_scenario.py`.
+A step with `vendor: apify` or `vendor: goldrush` is of another world; what it may do stands in `apify/scenario.py` and
+`goldrush_scenario.py`.
 
 A step that the pipeline's state does not allow is logged and left out; a bad file is refused as a whole.
 """
@@ -36,6 +37,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from exporter.simulator.apify.scenario import APIFY_WORDS, ApifyStory
 from exporter.simulator.cluster import SERVICES
 from exporter.simulator.errors import runner_check_error
 from exporter.simulator.goldrush_scenario import GOLDRUSH_WORDS, run_goldrush_step
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from exporter.simulator.apify.world import ApifyWorld
     from exporter.simulator.goldrush_world import GoldRushWorld
     from exporter.simulator.world import World
 
@@ -134,6 +137,7 @@ _ALLOWED: dict[tuple[str, str], tuple[str, ...]] = {
 }
 _VENDORS = {
     "feldera": Words(_KEYS, _REQUIRED, _ALLOWED, frozenset(_OF_THE_SERVER), NAME, "a name of letters, digits, - and _"),
+    "apify": APIFY_WORDS,
     "goldrush": GOLDRUSH_WORDS,
 }
 
@@ -151,16 +155,21 @@ def load_scenario(path: Path) -> list[Step]:
     return [_check(step, f"{path}: step {number}") for number, step in enumerate(steps, start=1)]
 
 
-def plan_scenario(world: World, steps: list[Step], *, goldrush: GoldRushWorld | None = None) -> None:
+def plan_scenario(
+    world: World, steps: list[Step], *, apify: ApifyWorld | None = None, goldrush: GoldRushWorld | None = None
+) -> None:
     """Plan all steps on the clocks of their worlds; those of a vendor without a world are left out."""
+    story = ApifyStory()
     for step in steps:
         if step.vendor == "feldera":
             world.schedule(step.at_seconds, partial(_attempt, _run, world, step))
-        elif goldrush is not None:
+        elif step.vendor == "apify" and apify is not None:
+            apify.schedule(step.at_seconds, partial(_attempt, story.run, apify, step))
+        elif step.vendor == "goldrush" and goldrush is not None:
             goldrush.schedule(step.at_seconds, partial(_attempt, run_goldrush_step, goldrush, step))
 
 
-def _attempt(run: Callable[[Any, Step], None], world: World | GoldRushWorld, step: Step) -> None:
+def _attempt(run: Callable[[Any, Step], None], world: World | ApifyWorld | GoldRushWorld, step: Step) -> None:
     try:
         run(world, step)
     except ImpossibleError as error:

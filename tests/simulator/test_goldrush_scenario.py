@@ -71,7 +71,7 @@ def test_a_story_happens_as_written(tmp_path: Path, caplog: pytest.LogCaptureFix
 @pytest.mark.parametrize(
     ("step", "error"),
     [
-        ("{vendor: fivetran, pipeline: p, do: create}", "`vendor` is 'fivetran'; use one of feldera, goldrush"),
+        ("{vendor: fivetran, pipeline: p, do: create}", "`vendor` is 'fivetran'; use one of feldera, apify, goldrush"),
         (
             "{vendor: goldrush, pipeline: p, do: start}",
             "`do` is 'start', which is no operation; did you mean `restart`?",
