@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
 import subprocess
 import sys
 from contextlib import asynccontextmanager
@@ -17,8 +19,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.app import Exporter
 from exporter.config import ConfigError, load
+from exporter.providers.base import Provider
 from exporter.providers.registry import ENTRY_POINT_GROUP, provider_names
 from exporter.running import check_online
+from exporter.status.families import COUNTERS, GAUGES
+from exporter.status.model import STATES, Event, Listing, PipelineNow
 from tests.integration.waiting import until
 from tests.providers.rivulet import KEY, Rivulet, rivulet
 
@@ -32,7 +37,7 @@ pytestmark = pytest.mark.usefixtures("_installed")
 
 
 @pytest.fixture(scope="module")
-def _packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Install the example's package into a folder, without network."""
     folder = tmp_path_factory.mktemp("packages")
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install", "--no-deps", "--no-index"]
@@ -41,9 +46,9 @@ def _packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def _installed(_packages: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _installed(packages: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Have it among the installed packages for one test."""
-    monkeypatch.syspath_prepend(str(_packages))
+    monkeypatch.syspath_prepend(str(packages))
     yield
     sys.modules.pop("pipeline_exporter_rivulet", None)
 
@@ -241,12 +246,27 @@ async def test_check_asks_it(tmp_path: Path) -> None:
 
 
 def test_without_the_package_the_name_is_refused(
-    tmp_path: Path, _packages: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, packages: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A configuration that names a provider that is not installed is refused."""
-    monkeypatch.setattr(sys, "path", [path for path in sys.path if path != str(_packages)])
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path != str(packages)])
     path = tmp_path / "config.yaml"
     path.write_text("sources:\n- {name: mine, provider: rivulet, url: 'http://127.0.0.1:1'}\n")
 
     with pytest.raises(ConfigError, match="unknown provider 'rivulet'"):
         load(path, {}, provider_names())
+
+
+def test_documented() -> None:
+    """The page for authors names every method, field, gauge and counter that there is, and the example's entry point."""
+    page = (_ROOT / "docs" / "providers.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(\w+)`", page))
+    methods = {name for name in vars(Provider) if not name.startswith("_") and name != "vocabulary"}
+    fields = {one.name for kind in (PipelineNow, Listing) for one in dataclasses.fields(kind)} | set(Event._fields)
+    figures = page.partition("| gauges | counters |")[2].split("\n\n")[0]
+    entry_point = 'rivulet = "pipeline_exporter_rivulet:Rivulet"'
+
+    assert set() == (methods | fields | set(STATES)) - named
+    assert set(GAUGES) | set(COUNTERS) == set(re.findall(r"`(\w+)`", figures))
+    assert entry_point in page
+    assert entry_point in (_EXAMPLE / "pyproject.toml").read_text(encoding="utf-8")
