@@ -55,6 +55,7 @@ class Exporter:
         self.config = config
         self.telemetry = Telemetry()
         self.journal = Journal(config.data_dir)
+        self.journal.on_replaced = self._write_again
         self.scheduler = Scheduler(self.telemetry)
         self.observed = Exposition(clock)
         self.pollers: dict[str, Poller] = {}
@@ -160,6 +161,13 @@ class Exporter:
         await poller.provider.close()
         self.telemetry.remove_source(name)
 
+    def _write_again(self) -> None:
+        """Have all that is known in memory written again: the journal was corrupt and has begun anew."""
+        for poller in self.pollers.values():
+            poller.source.write_again()
+        if self.delivery is not None:
+            self.delivery.write_again()
+
     def _show_sources(self) -> None:
         order = [source.name for source in self.config.sources]
         self.pollers = {name: self.pollers[name] for name in sorted(self.pollers, key=order.index)}
@@ -257,4 +265,6 @@ class Exporter:
         lines += [problem for part in (self.delivery, self.tracing) if part and (problem := part.problem())]
         if self.journal.last_error:
             lines.append(f"{self.journal.last_error}; counts go on in memory and are shown once they are written")
+        if self.journal.notice:
+            lines.append(self.journal.notice)
         return True, "\n".join(lines)

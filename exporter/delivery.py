@@ -9,6 +9,8 @@ import time
 import uuid
 from typing import TYPE_CHECKING
 
+from exporter.journal import JournalError
+from exporter.log import report_broken
 from exporter.otlp.dead_letters import DeadLetters
 from exporter.otlp.destination import Destination
 from exporter.otlp.encode import StatusChange, encode_event, resource_attributes, resource_bytes
@@ -60,7 +62,7 @@ class Delivery:
             asyncio.create_task(self._sender.run(), name="sender"),
         ]
         for task in self._tasks:
-            task.add_done_callback(_report)
+            task.add_done_callback(report_broken)
 
     async def stop(self) -> None:
         """Write what is pending and stop; what waits is sent after the next start."""
@@ -71,6 +73,20 @@ class Delivery:
                 await asyncio.wait_for(asyncio.gather(*self._tasks, return_exceptions=True), FLUSH_SECONDS)
             await self._sender.finish(ANSWER_SECONDS)
         await self.destination.transport.close()
+
+    def write_again(self) -> None:
+        """Write what waits, as far as it is in memory, to a journal that has begun anew."""
+        self._tasks.append(asyncio.create_task(self._write_again(), name="journal"))
+
+    async def _write_again(self) -> None:
+        while True:
+            try:
+                await self.outbox.write_again()
+            except JournalError as error:
+                _log.error("what waits to be sent is not in the journal: %s; tried again until it is", error)
+                await asyncio.sleep(1)
+            else:
+                return
 
     def problem(self) -> str | None:
         """Say why nothing is sent or read at the moment; None when all is well."""
@@ -125,9 +141,3 @@ class StatusEvents:
     def committed(self, waiting: Sequence[Waiting], batches: Sequence[LogBatch]) -> None:
         """Send what was committed."""
         self._outbox.committed(waiting, batches)
-
-
-def _report(task: asyncio.Task[None]) -> None:
-    """Say that a part broke in a way that nobody foresaw."""
-    if not task.cancelled() and task.exception() is not None:
-        _log.critical("%s broke: %r", task.get_name(), task.exception(), exc_info=task.exception())

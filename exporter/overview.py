@@ -50,7 +50,11 @@ def overview(exporter: Exporter, *, source: str | None, q: str, limit: int) -> O
         pipelines=[_pipeline(row) for row in rows],
         pipelines_matching=matching,
         transitions=_transitions(exporter, source),
-        journal=JournalOverview(str(exporter.journal.path), exporter.journal.size_bytes(), exporter.journal.last_error),
+        journal=JournalOverview(
+            str(exporter.journal.path),
+            exporter.journal.size_bytes(),
+            exporter.journal.last_error or exporter.journal.notice,
+        ),
         config=ConfigOverview(exporter.reload_error is None, exporter.reload_seconds, exporter.reload_error),
     )
 

@@ -131,6 +131,14 @@ def _insert(db: sqlite3.Connection, batches: Sequence[LogBatch], table: Table) -
     return waiting
 
 
+def write_again(db: sqlite3.Connection, batches: Sequence[LogBatch], table: Table = LOGS) -> None:
+    """Write batches with the numbers that they had, where these are not there."""
+    for one in batches:
+        values = (one.seq, one.lane, one.events, one.count, one.bytes, one.read_seconds)
+        statement = f"INSERT OR IGNORE INTO {table} VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608  (one of two constants)
+        db.execute(statement, (*values, msgspec.msgpack.encode(one.groups)))
+
+
 def read_positions(db: sqlite3.Connection, source: str) -> dict[str, bytes]:
     """Read how far each stream of a source has been read."""
     return dict(db.execute("SELECT stream, position FROM log_position WHERE source = ?", (source,)).fetchall())
@@ -147,7 +155,7 @@ def _waiting(row: tuple[int, int, int, int, int, float]) -> Waiting:
     return Waiting(seq, lane, bool(events), count, size, read)
 
 
-def settle_lanes(db: sqlite3.Connection, wanted: int, table: Table = LOGS) -> int:
+def settle_lanes(db: sqlite3.Connection, wanted: int, table: Table = LOGS, *, keep: bool = True) -> int:
     """Return over how many lanes pipelines are spread: as many as wanted, unless records wait in others."""
     highest: int | None = db.execute(f"SELECT max(lane) FROM {table}").fetchone()[0]  # noqa: S608  (one of two constants)
     if table == SPANS:  # these have no order to keep: there are only to be lanes for those that wait
@@ -156,7 +164,8 @@ def settle_lanes(db: sqlite3.Connection, wanted: int, table: Table = LOGS) -> in
     if highest is not None and found is not None:
         return max(int(found[0]), highest + 1)
     number = wanted if highest is None else max(wanted, highest + 1)
-    db.execute("INSERT OR REPLACE INTO log_lanes VALUES (1, ?)", (number,))
+    if keep and (found is None or found[0] != number):
+        db.execute("INSERT OR REPLACE INTO log_lanes VALUES (1, ?)", (number,))
     return number
 
 

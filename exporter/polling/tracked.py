@@ -195,10 +195,25 @@ class TrackedSource:
             return tracked.history
         found = await self.journal.read_history(self.context.source, tracked.pipeline.id)
         history = None if found is None else _decode(found, History)
+        if history is None and tracked.now is not None and self.journal.notice is not None:
+            # The journal was corrupt, and with it went what has been counted of the history: from here on it counts.
+            _log.error("source %s: the history of pipeline %s is lost", self.context.source, tracked.pipeline.name)
+            fresh, history = begin(
+                tracked.now,
+                self.context.vocabulary,
+                self.context.words,
+                at_seconds=self.listed_seconds,
+                first_list=True,
+            )
+            tracked.pipeline.baseline = fresh.baseline
         if history is None:
             message = f"the journal has no readable history of pipeline {tracked.pipeline.name} ({tracked.pipeline.id})"
             raise JournalError(message)
         return history
+
+    def write_again(self) -> None:
+        """Have all that is known written with the next commit: the journal has begun anew."""
+        self.dirty.update(self.by_id, self.gone)
 
     def note(self, tracked: Tracked, entries: Iterable[Entry]) -> None:
         """Remember counted entries: for the page, and to be sent as events."""
