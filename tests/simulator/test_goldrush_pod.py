@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.simulator.goldrush_pod import FAILED_FETCH, GoldRushPod, Window
+from exporter.simulator.goldrush_pod import FAILED_FETCH, GoldRushPod, Shown, Window
 
 
 def _pod(text: bytes = b"") -> GoldRushPod:
@@ -57,3 +57,27 @@ def test_a_failed_fetch_stands_in_place_of_the_log() -> None:
 def test_a_pod_without_container_cannot_be_read() -> None:
     """Before it is scheduled every fetch fails."""
     assert FAILED_FETCH == GoldRushPod("p").fetch(Window())
+
+
+def test_a_test_can_see_what_was_shown() -> None:
+    """Each answer is remembered by the numbers of its lines, so that what no answer showed can be told."""
+    pod = _pod(b"0\n1\n2\n3\n")
+    pod.fetch(Window(lines=2))
+    pod.write(b"4\n5")
+    pod.fetch(Window(lines=3))
+    pod.fetch(Window(lines=None, size_bytes=4))
+    pod.fail_fetches()
+    pod.fetch(Window())
+    pod.clear()
+    pod.fetch(Window())
+    pod.write(b"0\n")
+    pod.fetch(Window())
+
+    assert [
+        Shown(0, 2, 4),
+        Shown(0, 3, 6),
+        Shown(0, 3, 6),
+        None,
+        Shown(1, 0, 0),
+        Shown(1, 0, 1),
+    ] == list(pod.answers)
