@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 import msgspec
 
 from exporter.journal import KEEP_GONE_SECONDS, JournalError, LogCommit, PipelineRow, SourceRow, StatusBatch
+from exporter.status.rebuild import rebuild
 from exporter.status.series import SecondsLines, Series, render_kept, render_now, render_up
 from exporter.status.tracker import History, Pipeline, begin, observe
 
@@ -196,16 +197,9 @@ class TrackedSource:
         found = await self.journal.read_history(self.context.source, tracked.pipeline.id)
         history = None if found is None else _decode(found, History)
         if history is None and tracked.now is not None and self.journal.notice is not None:
-            # The journal was corrupt, and with it went what has been counted of the history: from here on it counts.
-            _log.error("source %s: the history of pipeline %s is lost", self.context.source, tracked.pipeline.name)
-            fresh, history = begin(
-                tracked.now,
-                self.context.vocabulary,
-                self.context.words,
-                at_seconds=self.listed_seconds,
-                first_list=True,
-            )
-            tracked.pipeline.baseline = fresh.baseline
+            # It was corrupt. What was counted is known all the same.
+            _log.error("source %s: the events of pipeline %s are lost", self.context.source, tracked.pipeline.name)
+            history = rebuild(tracked.pipeline, self.series.horizon_seconds, wanted=tracked.now.wanted)
         if history is None:
             message = f"the journal has no readable history of pipeline {tracked.pipeline.name} ({tracked.pipeline.id})"
             raise JournalError(message)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -400,3 +401,31 @@ async def test_what_is_set_apart_is_passed_by(journal: Journal) -> None:
     assert ["b2"] == bodies(await outbox.groups(await outbox.take(0)))
     again = await make(journal)
     assert ["a1", "a2", "b2"] == await drain(again)
+
+
+async def test_a_journal_begun_anew_gets_what_is_in_memory(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits is written again with its number; what was in the file only is lost, and counted once."""
+    dropped: list[int] = []
+    outbox = await make(journal, dropped=dropped)
+    await outbox.put(batch("a", "a1"))
+    await outbox.flush()
+    monkeypatch.setattr(module, "CACHE_BYTES", 0)
+    await outbox.put(batch("a", "a2", "a3"))
+    await outbox.flush()
+    waiting = await journal.read_waiting()
+    await journal.delete_batches([one.seq for one in waiting])
+    await outbox.write_again()
+    assert waiting[:1] == await journal.read_waiting()
+    taken = await outbox.take(0)
+    assert ["a1"] == bodies(await outbox.groups(taken))
+    assert ["a1"] == bodies(await outbox.groups(taken))
+    await outbox.done(0, taken)
+    assert ([2], 0) == (dropped, outbox.waiting_records)
+
+
+async def test_a_position_that_is_noted(journal: Journal) -> None:
+    """A position without records is written behind what is pending, though there is no room."""
+    outbox = await make(journal, journal_bytes=0)
+    outbox.note(replace(batch("a"), position=b"p"))
+    await outbox.flush()
+    assert {"a": b"p"} == await journal.read_positions("prod")

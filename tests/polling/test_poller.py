@@ -532,3 +532,31 @@ async def test_unwritable_journal_holds_counts_back(tmp_path: Path, monkeypatch:
         monkeypatch.setattr(Journal, "commit", commit)
         await prod.poll()
         assert 1 == prod.transitions("orders")["runtime", "Running"]
+
+
+async def test_a_journal_begun_anew_gets_all_counts_again(tmp_path: Path) -> None:
+    """After the journal was lost, counts are written from memory; a history that is lost with it counts from then on."""
+    world = World(chores=False)
+    orders = world.create("orders")
+    world.advance(60)
+    async with polling(tmp_path, world) as prod:
+        await prod.poll()
+        orders.start()
+        world.advance(30)
+        await prod.poll()
+        before = prod.transitions("orders")
+        assert prod.journal._db is not None
+        for table in ("source", "pipeline", "history"):
+            prod.journal._db.execute(f"DELETE FROM {table}")
+        prod.journal.notice = "it was corrupt"
+        prod.poller.source.write_again()
+        await prod.poll()
+        assert before == prod.transitions("orders")
+        orders.stop()
+        world.advance(30)
+        await prod.poll()
+        after = prod.transitions("orders")
+        assert 1 == after["resources", "Stopped"]
+        assert before["runtime", "Running"] == after["runtime", "Running"]
+        await prod.restart()
+        assert after == prod.transitions("orders")
