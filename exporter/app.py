@@ -147,7 +147,7 @@ class Exporter:
     async def _read_logs(self, source: Source, poller: Poller, delivery: Delivery) -> None:
         """Send a source's status changes as events, and read its logs where that is wanted. Raises JournalError."""
         poller.source.events = StatusEvents(delivery, source.provider, source.name, source.attributes)
-        if source.logs.enabled:
+        if source.logs.enabled and poller.provider.logs is not None:
             logs = SourceLogs(source, poller.provider, delivery.outbox, self.journal, poller.source, self._clock)
             await logs.restore()
             self.logs[source.name] = logs

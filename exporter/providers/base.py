@@ -66,8 +66,11 @@ class Provider:
     """
 
     vocabulary: Vocabulary
-    logs: Literal["streams", "jobs", "tails"] = "streams"
-    """Each pipeline's log is one stream; or each job's is one, that ends; or there are only moving tails to ask for."""
+    logs: Literal["streams", "jobs", "tails"] | None = "streams"
+    """Each pipeline's log is one stream; or each job's is one, that ends; or there are only moving tails to ask for.
+
+    None: the vendor shows no logs.
+    """
 
     async def list(self, known: Known = NOTHING_KNOWN) -> Listing:
         """Look at all pipelines and their jobs, in as few requests as the vendor allows."""

@@ -96,11 +96,11 @@ class Service:
         """Scrape until something holds."""
         return await until("the metrics", self.samples, holds)
 
-    async def lines(self, count: int) -> list[tuple[str, str]]:
-        """Wait for so many lines in the log records; return them in their order, each with its pipeline."""
-        return await until(f"{count} lines", self._read, lambda found: len(found) >= count)
+    async def lines(self, count: int, *, events: bool = False) -> list[tuple[str, str]]:
+        """Wait for so many lines in the log records, or in the events; return them in order, each with its pipeline."""
+        return await until(f"{count} lines", lambda: self._read(events=events), lambda found: len(found) >= count)
 
-    async def _read(self) -> list[tuple[str, str]]:
+    async def _read(self, *, events: bool) -> list[tuple[str, str]]:
         written = self._records.read_text() if self._records.exists() else ""
         lines = written[: written.rfind("\n") + 1].splitlines()
         return [
@@ -109,7 +109,7 @@ class Service:
             for of in json.loads(line)["resourceLogs"]
             for scope in of["scopeLogs"]
             for record in scope["logRecords"]
-            if "eventName" not in record
+            if ("eventName" in record) == events
             for text in record["body"]["stringValue"].split("\n")
         ]
 
@@ -205,6 +205,25 @@ async def test_lines_that_the_vendor_dropped_are_a_gap(tmp_path: Path) -> None:
 
     assert [("orders", "old 19"), ("orders", "new 1")] == found[19:21]
     assert 1 == scraped["hosted_pipeline_log_gaps_total orders overflow"]
+
+
+async def test_a_vendor_without_logs_is_asked_for_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A provider whose `logs` is None has no metrics of logs, and its events are sent all the same."""
+    (point,) = entry_points(group=ENTRY_POINT_GROUP, name="rivulet")
+    monkeypatch.setattr(point.load(), "logs", None)
+    async with rivulet() as vendor:
+        log = vendor.add("f1", "orders")
+        await log.write("never read")
+        async with running(tmp_path, vendor) as service:
+            await service.metrics(lambda samples: "hosted_pipeline_up orders" in samples)
+            vendor.flows["f1"] |= {"state": "held", "since": "2026-11-21T10:05:00Z"}
+            found = await service.metrics(
+                lambda samples: "hosted_pipeline_status_transitions_total orders flow held" in samples
+            )
+            records = await service.lines(1, events=True)
+
+    assert [] == [name for name in found if name.startswith("hosted_pipeline_log_")]
+    assert [("orders", "flow: flowing → held")] == records
 
 
 async def test_a_flow_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:
