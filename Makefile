@@ -34,6 +34,7 @@ lint: $(READY_INTEGRATION)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy examples/provider/pipeline_exporter_rivulet.py
 
 format: $(READY_DEV)
 	$(BIN)/ruff format .
