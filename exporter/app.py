@@ -165,6 +165,8 @@ class Exporter:
         """Have all that is known in memory written again: the journal was corrupt and has begun anew."""
         for poller in self.pollers.values():
             poller.source.write_again()
+        for logs in self.logs.values():
+            logs.write_again()
         if self.delivery is not None:
             self.delivery.write_again()
 

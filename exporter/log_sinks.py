@@ -98,6 +98,10 @@ class Sink:
         encoded = [encode_record(record, uid.encode(), self._fields) for record, uid in records]
         await self._outbox.put(self._batch(encoded, state, {}, {self._stream: state}))
 
+    def note(self, state: StreamState) -> None:
+        """Have a state written that the journal may have lost."""
+        self._outbox.note(self._batch([], state, {}, {}))
+
     async def let_go(self, state: StreamState, ends: int | None) -> StreamState:
         """Keep of a stream only what it takes to go on should it come back; None: nothing. Its gaps go to the pipeline."""
         pipeline = self.pipeline

@@ -88,7 +88,7 @@ class SourceLogs:
         self._clock = clock
         self._jobs = jobs
         self._sleep = sleep
-        self._settings = TailSettings(source.logs.multiline.max_bytes, source.logs.multiline.timeout)
+        self._settings = TailSettings(source.logs.multiline.max_bytes, source.logs.multiline.timeout, provider.dialect)
         self._states: dict[str, StreamState] = {}
         """Of streams that are not read now. A pipeline that vanished may come back, and its log with it."""
         self._pipelines: dict[str, PipelineLogs] = {}
@@ -115,6 +115,13 @@ class SourceLogs:
                 _log.error("source %s: the journal's position of the log %s cannot be read", self._source.name, stream)
         for pipeline_id, tracked in self._tracked.by_id.items():
             self._show(pipeline_id, tracked.pipeline.name)
+
+    def write_again(self) -> None:
+        """Have the states of what is read written: the journal was corrupt and has begun anew."""
+        for log in self._logs.values():
+            for stream, channel in log.channels.items():
+                if channel.state.position is not None:
+                    log.sinks[stream].note(channel.state)
 
     def sync(self, names: Mapping[str, str]) -> None:
         """Read the logs of these pipelines (names by id) and no others."""
