@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _LETTERS = "23456789ABCDEFGHJKLMNPQRSTWXYZabcdefghijkmnopqrstuvwxyz"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ANSI = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+_BEGUN = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]*\x1b?)?\Z")
 
 
 def new_id(random: Random) -> str:
@@ -42,3 +43,9 @@ def read_time(text: str) -> int:
 def without_ansi(text: bytes) -> bytes:
     """Take out the escape codes of terminals."""
     return _ANSI.sub(b"", text) if b"\x1b" in text else text
+
+
+def begun_escape(text: bytes) -> bytes:
+    """Return the escape code that the end of a text has begun and not finished."""
+    found = _BEGUN.search(text)
+    return b"" if found is None else found[0]

@@ -77,9 +77,10 @@ class Job:
             return self._earlier.plus(self._last)
         return self._earlier.plus((self._last or self._used()).preliminary())
 
-    def log(self, message: str) -> None:
-        """Write a message with the time of now; lines after its first have none."""
-        self.write(f"{time_text(self.world.now_us)} {message}\n".encode())
+    def log(self, message: str, *, age_seconds: float = 0.0) -> None:
+        """Write a message with the time of now, or of some moment ago; lines after its first have none."""
+        at_us = self.world.now_us - round(age_seconds * 1_000_000)
+        self.write(f"{time_text(at_us)} {message}\n".encode())
 
     def write(self, text: bytes) -> None:
         """Write to the log as it is, with or without time and line end."""

@@ -6,6 +6,7 @@ import time
 from random import Random
 from typing import TYPE_CHECKING
 
+from exporter.simulator.apify.identifiers import time_text
 from exporter.simulator.apify.words import build_end_line, build_lines, run_end_line, run_line, run_start_lines
 from exporter.simulator.apify.world import ApifyWorld
 from exporter.simulator.pipeline import ImpossibleError
@@ -31,9 +32,13 @@ _BUILD_RESULTS = {"SUCCEEDED": 88, "FAILED": 12}
 _ORIGINS = ("API", "SCHEDULER", "WEB", "CLI", "WEBHOOK")
 _PAST_SECONDS = 2 * 3600.0
 _PAST_PACE = 8.0
+# Lived already at the pace that is watched, so that something runs at once.
+_WATCHED_SECONDS = 60.0
 _KEPT_JOBS = 2_000
 _EVERY_FOREIGN = 5
 _RATE_LIMIT = 60
+_TORN = 0.05
+_DELAYED = 0.05
 
 
 def lively_apify(count: int, *, seed: int = 0, speed: float = 1.0, now_us: int | None = None) -> ApifyWorld:
@@ -47,9 +52,12 @@ def lively_apify(count: int, *, seed: int = 0, speed: float = 1.0, now_us: int |
         # One in five is another's, out of the store.
         foreign = number % _EVERY_FOREIGN == _EVERY_FOREIGN - 1
         life.adopt(world.add_actor(name, username="store-author" if foreign else None))
+    world.advance_to(end_us - round(_WATCHED_SECONDS * 1_000_000))
+    life.pace = max(1.0, count / 50)
+    for actor in world.actors.values():
+        life.adopt(actor)
     world.advance_to(end_us)
     world.speed = speed
-    life.pace = max(1.0, count / 50)
     world.rate_limit = _RATE_LIMIT
     return world
 
@@ -62,24 +70,30 @@ class ActorLife:
         self._world = world
         # A source of its own: ids do not depend on what is printed.
         self._random = Random(f"life of Actors {seed}")
+        self._plans: dict[str, Iterator[float]] = {}
         world.repeat(60.0, self._tidy)
 
     def adopt(self, actor: Actor) -> None:
-        """Let an Actor be built and run from now on."""
-        self._follow(self._live(actor))
+        """Let an Actor be built and run from now on; what was planned for it before starts no more jobs."""
+        plan = self._live(actor)
+        self._plans[actor.id] = plan
+        self._follow(plan, actor.id)
 
-    def _follow(self, plan: Iterator[float]) -> None:
+    def _follow(self, plan: Iterator[float], actor_id: str | None = None) -> None:
+        if actor_id is not None and self._plans.get(actor_id) is not plan:
+            return
         try:
             wait_seconds = next(plan, None)
         except ImpossibleError:
             # Someone else ended the job, or deleted it: there is no more to do with it.
             return
         if wait_seconds is not None:
-            self._world.schedule(wait_seconds, lambda: self._follow(plan))
+            self._world.schedule(wait_seconds, lambda: self._follow(plan, actor_id))
 
     def _live(self, actor: Actor) -> Iterator[float]:
         yield self._random.uniform(0, 20)
-        self._follow(self._build(actor))
+        if actor.last_build is None:
+            self._follow(self._build(actor))
         while actor.id in self._world.actors:
             yield self._random.uniform(8, 45) * self.pace
             self._follow(self._build(actor) if self._random.random() < 0.08 else self._run(actor))
@@ -118,7 +132,7 @@ class ActorLife:
     def _work(self, run: Job, status: str) -> Iterator[float]:
         random = self._random
         for _ in range(random.randrange(4, 30)):
-            run.log(run_line(random, run))
+            yield from self._print(run, run_line(random, run))
             yield random.uniform(0.2, 3)
         run.log(run_end_line(random, status))
         if random.random() < 0.3:
@@ -129,6 +143,21 @@ class ActorLife:
         else:
             way(random.uniform(1, 5))
             yield 6.0
+
+    def _print(self, run: Job, line: str) -> Iterator[float]:
+        """Print a message: some come late with a time of before, some in two halves."""
+        random = self._random
+        way = random.random()
+        if way < _TORN:
+            text = f"{time_text(self._world.now_us)} {line}\n".encode()
+            middle = random.randrange(1, len(text))
+            run.write(text[:middle])
+            yield random.uniform(0.1, 0.8)
+            run.write(text[middle:])
+        elif way < _TORN + _DELAYED:
+            run.log(line, age_seconds=random.uniform(0.1, 4))
+        else:
+            run.log(line)
 
     def _hidden(self) -> tuple[float, float]:
         """Draw for how long a new job is not known: to its own path, and to lists."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from exporter.simulator.apify.identifiers import without_ansi
+from exporter.simulator.apify.identifiers import begun_escape, without_ansi
 from exporter.simulator.log_follower import End, Follower
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _REPLAY_BYTES = 16_384
 class JobLog:
     """Keeps at most `limit_bytes`: older lines go, or with `cut_in_lines` older bytes, wherever that cuts."""
 
-    __slots__ = ("_followers", "_kept", "cut_in_lines", "limit_bytes", "size_bytes", "written_bytes")
+    __slots__ = ("_begun", "_followers", "_kept", "cut_in_lines", "limit_bytes", "size_bytes", "written_bytes")
 
     def __init__(self, limit_bytes: int = LIMIT_BYTES, *, cut_in_lines: bool = False) -> None:
         self.limit_bytes = limit_bytes
@@ -26,6 +26,8 @@ class JobLog:
         self.size_bytes = 0
         self.written_bytes = 0
         self._kept: deque[bytes] = deque()
+        self._begun = b""
+        """An escape code at the end that is not whole: not shown until it is known what it is."""
         self._followers: dict[Follower, bool] = {}
 
     @property
@@ -36,7 +38,7 @@ class JobLog:
     def text(self, *, raw: bool = True) -> bytes:
         """Return what is kept."""
         text = b"".join(self._kept)
-        return text if raw else without_ansi(text)
+        return text if raw else without_ansi(text.removesuffix(self._begun))
 
     def write(self, text: bytes) -> None:
         """Write text as it is: whole lines, or a part of one. Followers get also what is not kept."""
@@ -46,8 +48,11 @@ class JobLog:
         self.size_bytes += len(text)
         self._kept.append(text)
         self._shrink()
+        shown = self._begun + text
+        self._begun = begun_escape(shown)
+        plain = without_ansi(shown.removesuffix(self._begun))
         for follower, raw in list(self._followers.items()):
-            piece = text if raw else without_ansi(text)
+            piece = text if raw else plain
             if piece:
                 follower.offer([piece])
 

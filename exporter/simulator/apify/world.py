@@ -91,7 +91,8 @@ class ApifyWorld(Clock):
         rate_limit: int | None = None,
     ) -> None:
         super().__init__(now_us=now_us, speed=speed)
-        self.random = Random(f"apify {seed}")
+        # Ids are never given twice, so that a simulator which starts again has no job that another one had.
+        self.random = Random(f"apify {seed} {self.now_us}")
         self.sparse = sparse
         """The part of all jobs whose list items lack what is optional."""
         self.log_limit_bytes = log_limit_bytes

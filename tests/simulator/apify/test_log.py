@@ -39,6 +39,18 @@ def test_colours_are_taken_out_unless_asked_for() -> None:
     assert (plain, raw) == (_streamed(run.log_text, raw=False), _streamed(run.log_text))
 
 
+def test_a_code_that_is_written_in_two_halves_is_taken_out() -> None:
+    """Readers without `raw` never see half of an escape code, whenever they come."""
+    log = JobLog()
+    early = log.follow(raw=False)
+    for half in ("a\x1b[3", "2mb\x1b]8;;x", "\x07c\x1b", "[39md\n"):
+        log.write(half.encode())
+        late = log.follow(raw=False)
+        assert log.text(raw=False) == b"".join(late.take())
+
+    assert (b"abcd\n", b"abcd\n") == (b"".join(early.take()), log.text(raw=False))
+
+
 def test_a_log_keeps_its_newest_part_in_whole_lines() -> None:
     """The head of a log that is too long is gone, line by line."""
     log = JobLog(limit_bytes=10)
