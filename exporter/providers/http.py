@@ -336,7 +336,7 @@ def _envelope(body: bytes) -> tuple[str, str]:
         return "", ""
     if not isinstance(found, dict):
         return "", ""
-    code, message = found.get("error_code"), found.get("message")
+    code, message = found.get("error_code"), found.get("message", found.get("error_message"))
     text = _one_line(message) if isinstance(message, str) else ""
     return (code, f"{text} ({_one_line(code[:64])})") if isinstance(code, str) else ("", text)
 

@@ -6,13 +6,14 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
 from exporter.providers.feldera import Feldera
+from exporter.providers.goldrush import GoldRush
 
 if TYPE_CHECKING:
     from exporter.providers.base import Factory
 
 ENTRY_POINT_GROUP = "pipeline_exporter.providers"
 
-BUILT_IN: dict[str, Factory] = {"feldera": Feldera}
+BUILT_IN: dict[str, Factory] = {"feldera": Feldera, "goldrush": GoldRush}
 
 
 def provider_names() -> frozenset[str]:
