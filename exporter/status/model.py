@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 STATES = (
     "pending",
@@ -119,6 +119,18 @@ class JobSeen:
         return f"{self.kind}:{self.id}"
 
 
+class Ending(msgspec.Struct):
+    """One end of a job that is not settled."""
+
+    result: str
+    started_ns: int
+    finished_ns: int
+    """0 while the vendor does not say."""
+    resumed: bool
+    """It had ended before, and was resurrected."""
+    counted: bool = False
+
+
 class Job(msgspec.Struct):
     """What is known of a job, and what has been counted of it. The journal keeps it."""
 
@@ -137,12 +149,16 @@ class Job(msgspec.Struct):
     counted_ns: int = 0
     """`finished_ns` of the newest end that has been counted, or that lies before the start of counting."""
     compute_units: float = 0.0
-    """What has been added to the counters."""
+    """What has been added to the counters, or lies before the start of counting."""
     cost_usd: float = 0.0
     settle_seconds: float | None = None
     """When to read its final figures; None where nothing is to be settled."""
     reads_log: bool = True
     """Its log is to be read."""
+    unsettled: list[Ending] = msgspec.field(default_factory=list)
+    """Its ends whose figures are not final, oldest first."""
+    based: bool = True
+    """What it used before counting began is known, or nothing."""
 
     @property
     def key(self) -> str:
@@ -175,6 +191,8 @@ class Known:
     """By key."""
     first: bool = True
     """No look has succeeded yet: counting starts with this one."""
+    selects: Callable[[str], bool] = lambda _name: True
+    """Whether the user wants the pipeline of a name: of others nothing but the list is to be read."""
 
 
 @dataclass(frozen=True, slots=True)

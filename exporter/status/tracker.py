@@ -10,13 +10,14 @@ only to merge. Both are changed together and committed together.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
 from exporter.status.fold import NS, Base, Entry, Seen, walk
+from exporter.status.histogram import BUCKETS_SECONDS, Histogram
+from exporter.status.job_counts import JobCounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,26 +26,14 @@ if TYPE_CHECKING:
     from exporter.status.model import Event, PipelineNow, Vocabulary
     from exporter.status.words import Words
 
-START_BUCKETS: Final = (1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0, 21600.0)
-"""Upper bounds in seconds of the histogram of start durations."""
+START_BUCKETS: Final = BUCKETS_SECONDS
+"""Upper bounds of the histogram of start durations."""
 
 MAX_KEPT: Final = 10_000
 """So many events of one pipeline are kept at most, whatever the vendor sends."""
 
 MAX_ENTRIES: Final = 1000
 """A merge reports at most so many entries one by one; it counts all."""
-
-
-class Histogram(msgspec.Struct, array_like=True):
-    """Observations by bucket (not cumulative; the last is +Inf) and their sum."""
-
-    counts: list[int] = msgspec.field(default_factory=lambda: [0] * (len(START_BUCKETS) + 1))
-    sum: float = 0.0
-
-    def observe(self, value: float) -> None:
-        """Count a value, in the unit of the buckets."""
-        self.counts[bisect_left(START_BUCKETS, value)] += 1
-        self.sum += value
 
 
 class Open(msgspec.Struct, array_like=True, frozen=True):
@@ -89,6 +78,8 @@ class Pipeline(msgspec.Struct):
     """Something changed that has not been read: no time is credited after this moment until it is."""
     recheck_seconds: float | None = None
     """When to read the history once more, for late events."""
+    jobs: dict[str, JobCounts] = msgspec.field(default_factory=dict)
+    """What has been counted of its jobs, by kind."""
     meters: dict[str, Meter] = msgspec.field(default_factory=dict)
     """The vendor's own counts, by name."""
 
