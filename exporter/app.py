@@ -167,8 +167,9 @@ class Exporter:
             poller.source.write_again()
         for logs in self.logs.values():
             logs.write_again()
-        if self.delivery is not None:
-            self.delivery.write_again()
+        for part in (self.delivery, self.tracing):
+            if part is not None:
+                part.write_again()
 
     def _show_sources(self) -> None:
         order = [source.name for source in self.config.sources]

@@ -76,17 +76,7 @@ class Delivery:
 
     def write_again(self) -> None:
         """Write what waits, as far as it is in memory, to a journal that has begun anew."""
-        self._tasks.append(asyncio.create_task(self._write_again(), name="journal"))
-
-    async def _write_again(self) -> None:
-        while True:
-            try:
-                await self.outbox.write_again()
-            except JournalError as error:
-                _log.error("what waits to be sent is not in the journal: %s; tried again until it is", error)
-                await asyncio.sleep(1)
-            else:
-                return
+        self._tasks.append(asyncio.create_task(write_again(self.outbox), name="journal"))
 
     def problem(self) -> str | None:
         """Say why nothing is sent or read at the moment; None when all is well."""
@@ -97,6 +87,18 @@ class Delivery:
         if self.outbox.full:
             return f"reading logs pauses: {self.outbox.waiting_bytes} bytes wait in the journal"
         return None
+
+
+async def write_again(outbox: Outbox) -> None:
+    """Write what waits in an outbox, as far as it is in memory, until the journal holds it."""
+    while True:
+        try:
+            await outbox.write_again()
+        except JournalError as error:
+            _log.error("what waits to be sent is not in the journal: %s; tried again until it is", error)
+            await asyncio.sleep(1)
+        else:
+            return
 
 
 class StatusEvents:

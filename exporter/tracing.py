@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from typing import TYPE_CHECKING, Final
 
+from exporter.delivery import ANSWER_SECONDS, write_again
 from exporter.journal import SPANS
 from exporter.log import report_broken
 from exporter.otlp.destination import Destination
@@ -31,9 +31,6 @@ JOURNAL_PART: Final = 0.05
 
 LANES: Final = 2
 """Spans have no order to keep. The second lane is there for what a span that the destination chokes on leaves behind."""
-
-ANSWER_SECONDS: Final = 3.0
-"""At the end, answers to what is in flight are waited for so long: what was accepted is then not sent again."""
 
 _log = logging.getLogger(__name__)
 
@@ -60,22 +57,25 @@ class Tracing:
         self.outbox = Outbox(journal, limits, LANES, counts.beyond_limit, SPANS)
         self.destination = Destination(open_transport(settings), "spans")
         self._sender = Sender(self.outbox, self.destination, _NoLetters(), counts, patience=patience)
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Take up what waits and begin to send. Raises JournalError."""
         await self.outbox.open()
-        self._task = asyncio.create_task(self._sender.run(), name="sender of spans")
-        self._task.add_done_callback(report_broken)
+        self._tasks.append(asyncio.create_task(self._sender.run(), name="sender of spans"))
+        self._tasks[0].add_done_callback(report_broken)
 
     async def stop(self) -> None:
         """Stop; what waits is sent after the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            await self._sender.finish(ANSWER_SECONDS)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._sender.finish(ANSWER_SECONDS)
         await self.destination.transport.close()
+
+    def write_again(self) -> None:
+        """Write what waits, as far as it is in memory, to a journal that has begun anew."""
+        self._tasks.append(asyncio.create_task(write_again(self.outbox), name="journal of spans"))
 
     def problem(self) -> str | None:
         """Say why no span is sent at the moment; None when all is well."""
