@@ -80,18 +80,18 @@ class JobTailer(Channel):
         """Follow the log until the job has ended."""
         backoff = Backoff()
         while not self._watch.ended():
-            before = self.state
+            before = self._lines_read
             retry_after = None
             try:
                 reason = await self._connect(whole=False)
                 # A stream that brought nothing says nothing of the job: the next list will.
-                if reason == "end" and self.state is not before and await self._watch.ask():
+                if reason == "end" and self._lines_read > before and await self._watch.ask():
                     return
             except StreamRefusedError as error:
                 reason, retry_after = error.reason, error.retry_after_seconds
                 _log.debug("log of %s: %s", self.name, error)
             self.broken_off(reason)
-            if self.state is not before:
+            if self._lines_read > before:
                 backoff.reset()
             await self._sleep(backoff.next_seconds(retry_after, QUIET_SECONDS if reason == "end" else MAX_SECONDS))
 
@@ -109,6 +109,12 @@ class JobTailer(Channel):
                 return
             self.broken_off(reason)
             await self._sleep(backoff.next_seconds(retry_after))
+
+    @property
+    def _lines_read(self) -> int:
+        """How many lines are handed on in all."""
+        position = self.state.position
+        return 0 if position is None else position.lines
 
     async def _connect(self, *, whole: bool) -> str:
         """Open the stream and read it to its end; return how it ended. Raises StreamRefusedError."""

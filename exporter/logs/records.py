@@ -18,11 +18,14 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from exporter.logs import ansi, heads, ordinary, panics
+from exporter.logs.dialects import FELDERA
 from exporter.logs.held import Held
 from exporter.logs.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from exporter.logs.dialects import Dialect
 
 __all__ = ["Assembler", "Record"]
 
@@ -33,14 +36,15 @@ _severity = itemgetter(Record._fields.index("severity"))
 
 
 class Assembler:
-    """Records from the blocks of one stream. `max_bytes` limits the body of each."""
+    """Records from the blocks of one stream, with lines of a dialect. `max_bytes` limits the body of each."""
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, dialect: Dialect = FELDERA) -> None:
         self.lines = 0
         """Lines read so far."""
         self.lines_by_severity: Counter[str] = Counter()
         """The same by severity; a continuation line counts under its head's."""
         self._max = max(max_bytes, _SMALLEST_BYTES)
+        self._dialect = dialect
         self._layout: ordinary.Layout | None = None
         self._observed_ns = 0
         self._out: list[Record] = []
@@ -85,7 +89,7 @@ class Assembler:
     def _pieces(self, block: bytes) -> Iterator[bytes]:
         """Split a block at the beginnings of the pipeline's own lines, which are learnt from the lines."""
         text = b"\n" + block[:-1]
-        if self._layout is None or self._layout.prefix not in text:
+        if self._dialect.ordinary and (self._layout is None or self._layout.prefix not in text):
             self._layout = ordinary.learn(block) or self._layout
         return iter([text] if self._layout is None else text.split(self._layout.prefix))
 
@@ -116,7 +120,8 @@ class Assembler:
     def _read_line(self, line: bytes) -> None:
         text = ansi.strip(line)
         first = text[:1]
-        head = heads.parse(line, text) if first in (b"[", b"{") else None
+        firsts = self._dialect.firsts
+        head = self._dialect.parse(line, text) if firsts is None or first in firsts else None
         if head is not None:
             self.lines_by_severity[head.severity] += 1
             self._begin(head)
@@ -150,9 +155,10 @@ class Assembler:
             self._heads_since_panic = 0
             self._give_panic_parts(self._panic.add(text, self.lines))
             return self._panic.severity
-        if self._open is None:
+        if self._open is None or (self._dialect.plain_alone and self._open.headless and not text[:1].isspace()):
             if not text:
                 return "none"
+            self._end_open()
             head = heads.Head(0, "none", b"", text)
             self._open, parts = Held.begin(head, self._observed_ns, self.lines, self._max)
         else:

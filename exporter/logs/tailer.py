@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import msgspec
 
 from exporter.logs.backoff import Backoff
+from exporter.logs.dialects import FELDERA
 from exporter.logs.lines import LineBuffer
 from exporter.logs.records import Assembler
 from exporter.logs.resume import Position
@@ -28,6 +29,7 @@ from exporter.logs.resume import Position
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from exporter.logs.dialects import Dialect
     from exporter.logs.records import Record
     from exporter.logs.redact import Redactor
     from exporter.logs.resume import Fed, Gap, Stream
@@ -95,6 +97,7 @@ class TailSettings:
 
     multiline_bytes: int
     multiline_seconds: float
+    dialect: Dialect = FELDERA
 
 
 class Channel:
@@ -287,7 +290,7 @@ class Following:
         self._tailer = tailer
         self._connection = connection
         self._lines = LineBuffer()
-        self._assembler = Assembler(tailer.settings.multiline_bytes)
+        self._assembler = Assembler(tailer.settings.multiline_bytes, tailer.settings.dialect)
         self._assembler.lines_by_severity = tailer.lines  # counted there, as it knows what belongs to which record
         self._given_out = 0
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from exporter.logs.dialects import ANY
 from exporter.providers.budget import Priority
 from exporter.status.model import Known
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from exporter.logs.dialects import Dialect
     from exporter.logs.resume import Position
     from exporter.logs.tailer import Connection
     from exporter.providers.http import HttpClient
@@ -66,6 +68,8 @@ class Provider:
     """
 
     vocabulary: Vocabulary
+    dialect: Dialect = ANY
+    """How the lines of its logs begin."""
     logs: Literal["streams", "jobs", "tails"] | None = "streams"
     """Each pipeline's log is one stream; or each job's is one, that ends; or there are only moving tails to ask for.
 

@@ -17,6 +17,7 @@ from uuid import UUID
 
 import msgspec
 
+from exporter.logs.dialects import FELDERA
 from exporter.logs.resume import CursorPosition, open_cursor, open_replay
 from exporter.providers.base import NOTHING_KNOWN, Health, Provider, Reading
 from exporter.providers.budget import Priority
@@ -128,6 +129,7 @@ class Feldera(Provider):
     """One Feldera server, or one tenant of it."""
 
     vocabulary = VOCABULARY
+    dialect = FELDERA
 
     def __init__(self, client: HttpClient, options: Mapping[str, str | None], clock: Callable[[], float]) -> None:
         del options  # the tenant is a header, which the client has
