@@ -27,6 +27,8 @@ _NAMES = (
 _DESTINATIONS = ("postgres", "clickhouse", "s3", "kafka", "webhook")
 _REPLICAS = (1, 2, 1, 3)
 _PAST_SECONDS = 3600.0
+_SILENT_SECONDS = 3480.0
+"""In the past they print only at its end: no window shows more, and it takes time."""
 _PROBLEMS = ("connection refused", "timed out after 5 s", "503 Service Unavailable")
 _PROBLEM_SECONDS = 90.0
 _MOVE_SECONDS = (30.0, 240.0)
@@ -47,7 +49,7 @@ def lively_goldrush(count: int, *, seed: int = 0, speed: float = 1.0, now_us: in
         pipeline = world.create(
             name, destination=_DESTINATIONS[number % len(_DESTINATIONS)], replicas=_REPLICAS[number % len(_REPLICAS)]
         )
-        life.adopt(pipeline, busy=number % _BUSY_EVERY == _BUSY_EVERY - 1)
+        life.adopt(pipeline, busy=number % _BUSY_EVERY == _BUSY_EVERY - 1, silent_seconds=_SILENT_SECONDS)
     world.advance_to(end_us)
     world.speed = speed
     return world
@@ -69,13 +71,13 @@ class GoldRushLife:
             self._scale: 5,
         }
 
-    def adopt(self, pipeline: GoldRushPipeline, *, busy: bool = False) -> None:
-        """Let a pipeline live; a busy one prints many lines a second."""
+    def adopt(self, pipeline: GoldRushPipeline, *, busy: bool = False, silent_seconds: float = 0.0) -> None:
+        """Let a pipeline live; a busy one prints many lines a second. It says nothing by itself for a while at first."""
         metrics = pipeline.worker.metrics
         metrics.records_per_second = round(self._random.uniform(20, 2_000), 1)
         metrics.processing_delay_ms = round(self._random.uniform(80, 3_000))
         seconds = (_BUSY_SECONDS, _BUSY_SECONDS) if busy else _PRINT_SECONDS
-        self._again(pipeline, seconds, pipeline.worker.say)
+        self._world.schedule(silent_seconds, lambda: self._again(pipeline, seconds, pipeline.worker.say))
         self._again(pipeline, _MOVE_SECONDS, lambda: self._move(pipeline))
 
     def _again(self, pipeline: GoldRushPipeline, seconds: tuple[float, float], action: Callable[[], None]) -> None:
