@@ -23,7 +23,7 @@ def job_item(job: Job) -> dict[str, Any]:
         "userId": job.world.account.id,
         "status": job.status,
         "startedAt": time_text(job.started_us),
-        "finishedAt": None if job.finished_us is None else time_text(job.finished_us),
+        "finishedAt": job.finished_at,
         "buildNumber": job.number,
         "buildNumberInt": _number_int(job.number),
         "meta": {"origin": job.origin},
@@ -82,7 +82,7 @@ def _common(job: Job) -> dict[str, Any]:
         "actId": job.actor.id,
         "userId": job.world.account.id,
         "startedAt": time_text(job.started_us),
-        "finishedAt": None if job.finished_us is None else time_text(job.finished_us),
+        "finishedAt": job.finished_at,
         "status": job.status,
         "meta": {"origin": job.origin},
         "usage": {"ACTOR_COMPUTE_UNITS": usage.compute_units},
@@ -165,7 +165,7 @@ def _tagged(build: Job) -> dict[str, Any]:
     return {
         "buildId": build.id,
         "buildNumber": build.number,
-        "finishedAt": None if build.finished_us is None else time_text(build.finished_us),
+        "finishedAt": build.finished_at,
     }
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-SETTLING_SECONDS = 10.0
 USD_A_COMPUTE_UNIT = 0.3
 USD_A_DATASET_WRITE = 0.000005
-_PRELIMINARY = 0.6
 
 
 class Usage(NamedTuple):
@@ -21,13 +19,9 @@ class Usage(NamedTuple):
         """Return both together."""
         return Usage(*(round(mine + theirs, 9) for mine, theirs in zip(self, other, strict=True)))  # type: ignore[arg-type]
 
-    def preliminary(self) -> Usage:
-        """Return what is shown of it while it is not settled."""
-        return Usage(
-            round(self.compute_units * _PRELIMINARY, 9),
-            int(self.dataset_writes * _PRELIMINARY),
-            round(self.usd * _PRELIMINARY, 9),
-        )
+    def times(self, part: float) -> Usage:
+        """Return so much of it."""
+        return Usage(round(self.compute_units * part, 9), int(self.dataset_writes * part), round(self.usd * part, 9))
 
 
 def usage_of(run_seconds: float, memory_mbytes: int, dataset_writes: int = 0) -> Usage:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from exporter.simulator.apify.figures import SETTLING_SECONDS, Usage, usage_of
+from exporter.simulator.apify.figures import Usage, usage_of
 from exporter.simulator.apify.identifiers import new_id, time_text
 from exporter.simulator.apify.log import JobLog
 from exporter.simulator.log_follower import End
@@ -14,8 +14,6 @@ from exporter.simulator.pipeline import ImpossibleError
 if TYPE_CHECKING:
     from exporter.simulator.api import Later
     from exporter.simulator.apify.world import Actor, ApifyWorld
-
-TERMINAL = ("SUCCEEDED", "FAILED", "TIMED-OUT", "ABORTED")
 
 
 class Job:
@@ -39,6 +37,8 @@ class Job:
         self.seen = self.listed = True
         """Whether its own path, and the lists, know it already."""
         self.deleted = False
+        self.hides_end = False
+        """Whether the documents have no `finishedAt` although it has ended."""
         self.sparse = world.random.random() < world.sparse
         """Whether its items in lists lack what the specification lets them lack."""
         self.memory_mbytes = 1024
@@ -57,7 +57,12 @@ class Job:
     @property
     def is_over(self) -> bool:
         """Whether it has ended, and was not resurrected since."""
-        return self.status in TERMINAL
+        return self.finished_us is not None
+
+    @property
+    def finished_at(self) -> str | None:
+        """When it ended, as the documents say."""
+        return None if self.finished_us is None or self.hides_end else time_text(self.finished_us)
 
     @property
     def run_seconds(self) -> float:
@@ -75,7 +80,7 @@ class Job:
         """What it used as far as is known now: preliminary while it runs and shortly after."""
         if self._settled and self._last is not None:
             return self._earlier.plus(self._last)
-        return self._earlier.plus((self._last or self._used()).preliminary())
+        return self._earlier.plus((self._last or self._used()).times(self.world.preliminary))
 
     def log(self, message: str, *, age_seconds: float = 0.0) -> None:
         """Write a message with the time of now, or of some moment ago; lines after its first have none."""
@@ -109,10 +114,11 @@ class Job:
         compute_units: float | None = None,
         usd: float | None = None,
     ) -> None:
-        """End with a status, and with what this life of it used where that is given. Figures settle 10 s later."""
+        """End with a status, of any word, and with what this life of it used where that is given.
+
+        Figures settle 10 s later.
+        """
         self._must_live()
-        if status not in TERMINAL:
-            raise ImpossibleError(f"{status!r} is no end of a job: use one of {', '.join(TERMINAL)}")
         used = self._used()
         self.status = status
         self.finished_us = self._now_us
@@ -123,7 +129,7 @@ class Job:
         )
         self._settled = False
         life = self.resurrections
-        self.world.schedule(SETTLING_SECONDS, lambda: self._settle(life))
+        self.world.schedule(self.world.settling_seconds, lambda: self._settle(life))
         self.world.account.use(self.finished_us, self._last)
         self.log_text.end(End.CLEAN)
         self.end_waiting()

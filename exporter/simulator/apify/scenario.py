@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from exporter.simulator.apify.job import TERMINAL, Job
+from exporter.simulator.apify.job import Job
 from exporter.simulator.log_follower import End
 from exporter.simulator.pipeline import ImpossibleError
 from exporter.simulator.scenario_words import Words
@@ -62,7 +62,7 @@ APIFY_WORDS = Words(
         **{name: {"job": str, **keys} for name, (_, keys) in _ON_JOBS.items()},
     },
     required={"rename": "to", "status": "status", "log": "text"},
-    allowed={("finish", "status"): TERMINAL, ("end_logs", "as"): ("clean", "cut", "reset")},
+    allowed={("end_logs", "as"): ("clean", "cut", "reset")},
     name=re.compile(r"([\w.-]+/)?[\w.-]+"),
     name_rule="the name of an Actor, as in my-actor or janedoe/my-actor",
 )

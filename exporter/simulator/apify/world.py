@@ -104,6 +104,9 @@ class ApifyWorld(Clock):
         """Sent along when the limit is reached."""
         self.anyone_with_id = False
         """Whether the id of a job alone is enough to read it."""
+        self.settling_seconds = 10.0
+        self.preliminary = 0.6
+        """The part of the figures of a job that is shown until they are settled; more than 1 is possible."""
         self.actors: dict[str, Actor] = {}
         self.account = Account(self, username)
         self._jobs = {"run": Jobs(), "build": Jobs()}

@@ -124,11 +124,24 @@ def test_what_cannot_be_is_refused() -> None:
     """A job ends once, only runs that have ended are resurrected, only jobs that have ended are deleted."""
     world, actor = world_with_actor()
     run, build = actor.start_run(), ended(actor.start_build())
-    for impossible in (run.resurrect, run.delete, build.resurrect, build.finish, lambda: run.finish("DREAMING")):
+    for impossible in (run.resurrect, run.delete, build.resurrect, build.finish, build.abort):
         with pytest.raises(ImpossibleError):
             impossible()
     with pytest.raises(ImpossibleError, match="there is an Actor janedoe/shop already"):
         world.add_actor("shop")
+
+
+def test_ends_that_no_one_expects() -> None:
+    """A job can end with a word that no one knows, and an end can lack its time."""
+    _, actor = world_with_actor()
+    odd, hidden = actor.start_run(), actor.start_run()
+    odd.finish("EVAPORATED")
+    hidden.hides_end = True
+    hidden.finish("SUCCEEDED")
+
+    assert [("EVAPORATED", "2026-09-21T14:13:20.000Z"), ("SUCCEEDED", None)] == [
+        (_of(job)["status"], _of(job)["finishedAt"]) for job in (odd, hidden)
+    ]
 
 
 def test_waiting_ends_with_the_job_or_with_the_time() -> None:

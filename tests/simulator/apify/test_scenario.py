@@ -78,7 +78,7 @@ def test_a_story_happens_as_written(tmp_path: Path, caplog: pytest.LogCaptureFix
     [
         ("{pipeline: p, do: start}", "`do` is 'start', which is no operation; did you mean `status`?"),
         ("{pipeline: a/b/c, do: create}", "`pipeline` is 'a/b/c'; give the name of an Actor"),
-        ("{pipeline: p, do: finish, status: DONE}", "`status` is 'DONE'; use one of SUCCEEDED, FAILED"),
+        ("{pipeline: p, do: end_logs, as: killed}", "`as` is 'killed'; use one of clean, cut, reset"),
         ("{pipeline: p, do: log}", "log needs `text`"),
         ("{pipeline: p, do: run, ready: 1}", "`ready` is 1, which is of the wrong type"),
     ],
