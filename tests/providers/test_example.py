@@ -174,21 +174,21 @@ async def test_its_logs_are_records(tmp_path: Path) -> None:
     """Each line is a record once and in order, over a broken connection and a restart of the service."""
     async with rivulet() as vendor:
         log = vendor.add("f1", "orders")
-        await log.write("one", "two")
+        await log.write("2026-11-21T10:00:00Z INFO one", "2026-11-21T10:00:01Z WARN two")
         async with running(tmp_path, vendor) as service:
             await service.lines(2)
             await log.cut()
-            await log.write("three")
+            await log.write("2026-11-21T10:00:02Z INFO three")
             await service.lines(3)
             scraped = await service.metrics(
                 lambda samples: "hosted_pipeline_log_reconnects_total orders cut" in samples
             )
-        await log.write("four")
+        await log.write("2026-11-21T10:00:03Z INFO four")
         async with running(tmp_path, vendor) as service:
             found = await service.lines(4)
 
     assert [("orders", text) for text in ("one", "two", "three", "four")] == found
-    assert 3 == scraped["hosted_pipeline_log_lines_total orders none"]
+    assert (2, 1) == tuple(scraped[f"hosted_pipeline_log_lines_total orders {level}"] for level in ("info", "warn"))
 
 
 async def test_lines_that_the_vendor_dropped_are_a_gap(tmp_path: Path) -> None:
