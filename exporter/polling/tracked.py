@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
-from exporter.journal import KEEP_GONE_SECONDS, JournalError, LogCommit, PipelineRow, SourceRow, StatusBatch
+from exporter.journal import KEEP_GONE_SECONDS, JobRow, JournalError, LogCommit, PipelineRow, SourceRow, StatusBatch
+from exporter.status.jobs import Jobs, Marks
+from exporter.status.model import Job
 from exporter.status.rebuild import rebuild
 from exporter.status.series import SecondsLines, Series, render_kept, render_now, render_up
 from exporter.status.tracker import History, Pipeline, begin, observe
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
     from exporter.status.families import Family
     from exporter.status.fold import Entry
     from exporter.status.model import EndedJob, Event, PipelineNow
-    from exporter.status.series import Context, Lines
+    from exporter.status.samples import Lines
+    from exporter.status.series import Context
 
 T = TypeVar("T")
 
@@ -97,6 +100,9 @@ class _SourceState(msgspec.Struct):
     """What the journal keeps of a source beside its pipelines."""
 
     unknown_words: dict[str, list[str]] = msgspec.field(default_factory=dict)
+    job_marks: Marks = msgspec.field(default_factory=Marks)
+    jobs: int = 0
+    """How many are known."""
 
 
 @dataclass(slots=True)
@@ -123,20 +129,22 @@ class TrackedSource:
     unsent_spans: list[EndedJob] = field(default_factory=list)
     """Settled ends of jobs that the journal does not hold yet; without `traces` they are forgotten at the next commit."""
     recent: deque[Change] = field(default_factory=lambda: deque(maxlen=50))
+    jobs: Jobs = field(default_factory=Jobs)
 
     async def restore(self, selects: Callable[[str], bool]) -> None:
         """Take up the counts where the journal has them, and show those of selected names. Raises JournalError."""
         source, rows = await self.journal.read_source(self.context.source)
         if source is None:
             return
+        jobs = await self.journal.read_jobs(self.context.source)
         self.known_target, self.listed_seconds = source.target, source.listed_seconds
-        await asyncio.to_thread(self._restore, source, rows, selects)
+        await asyncio.to_thread(self._restore, source, rows, jobs, selects)
 
-    def _restore(self, source: SourceRow, rows: Sequence[PipelineRow], selects: Callable[[str], bool]) -> None:
+    def _restore(
+        self, source: SourceRow, rows: Sequence[PipelineRow], jobs: Sequence[bytes], selects: Callable[[str], bool]
+    ) -> None:
         state = _decode(source.state, _SourceState) or _SourceState()
-        for facet, words in state.unknown_words.items():
-            if facet in self.context.words.unknown:
-                self.context.words.unknown[facet] = words
+        self.context.words.unknown.update(state.unknown_words)
         for row in rows:
             pipeline = _decode(row.state, Pipeline)
             if pipeline is None:
@@ -149,6 +157,10 @@ class TrackedSource:
             shown = row.gone_seconds is None and selects(pipeline.name)
             tracked = Tracked(pipeline, up=False, gone_seconds=row.gone_seconds)
             (self.by_id if shown else self.gone)[row.id] = tracked
+        known = [job for job in (_decode(row, Job) for row in jobs) if job is not None]
+        if len(known) < state.jobs:
+            _log.error("source %s: %d jobs in the journal cannot be read", self.context.source, state.jobs - len(known))
+        self.jobs.restore(known, state.job_marks, lost=len(known) < state.jobs)
         self.series.last_success_seconds = source.listed_seconds
         self.show(self.by_id, committed=self.by_id, horizon_seconds=source.listed_seconds)
 
@@ -208,6 +220,7 @@ class TrackedSource:
     def write_again(self) -> None:
         """Have all that is known written with the next commit: the journal has begun anew."""
         self.dirty.update(self.by_id, self.gone)
+        self.jobs.write_again()
 
     def note(self, tracked: Tracked, entries: Iterable[Entry]) -> None:
         """Remember counted entries: for the page, and to be sent as events."""
@@ -236,9 +249,11 @@ class TrackedSource:
         dirty, listed_seconds = set(self.dirty), self.listed_seconds
         forgotten = self._long_gone()
         unsent, unsent_spans = list(self.unsent), list(self.unsent_spans)
+        self.jobs.forget_pipelines(forgotten)
+        jobs, forgotten_jobs = list(self.jobs.dirty), list(self.jobs.forgotten)
         try:
             outgoing = await self._outgoing(unsent, unsent_spans)
-            status = await asyncio.to_thread(self._batch, dirty, forgotten)
+            status = await asyncio.to_thread(self._batch, dirty, forgotten, jobs, forgotten_jobs)
             # Cancelled by a reload, it is written all the same: then its events have to be sent.
             await asyncio.shield(self._write(status, outgoing))
         except JournalError as error:
@@ -254,6 +269,7 @@ class TrackedSource:
             del self.unsent_spans[: len(unsent_spans)]
             self.known_target = self.target
             self.dirty -= dirty
+            self.jobs.written(jobs, forgotten_jobs)
             for pipeline_id in forgotten:
                 self.gone.pop(pipeline_id, None)
             for pipeline_id in dirty:
@@ -296,7 +312,7 @@ class TrackedSource:
             kept, seconds = before.kept, before.seconds
         return Series(
             name=pipeline.name,
-            now={} if now is None else render_now(self.context, now, pipeline),
+            now={} if now is None else render_now(self.context, now, pipeline, tracked.active),
             kept=kept,
             seconds=seconds,
             up=tracked.up,
@@ -310,7 +326,9 @@ class TrackedSource:
             key for key, one in self.gone.items() if key not in self.dirty and (one.gone_seconds or before) < before
         ]
 
-    def _batch(self, dirty: Collection[str], forgotten: Sequence[str]) -> StatusBatch:
+    def _batch(
+        self, dirty: Collection[str], forgotten: Sequence[str], jobs: Sequence[str], forgotten_jobs: Sequence[str]
+    ) -> StatusBatch:
         rows = []
         for pipeline_id in dirty:
             tracked = self.by_id.get(pipeline_id) or self.gone[pipeline_id]
@@ -318,8 +336,14 @@ class TrackedSource:
             rows.append(
                 PipelineRow(pipeline_id, tracked.gone_seconds, msgspec.msgpack.encode(tracked.pipeline), history)
             )
-        state = msgspec.msgpack.encode(_SourceState(self.context.words.unknown))
-        return StatusBatch(SourceRow(self.context.source, self.target, self.listed_seconds, state), rows, forgotten)
+        state = _SourceState(self.context.words.unknown, self.jobs.marks, len(self.jobs.by_key))
+        return StatusBatch(
+            SourceRow(self.context.source, self.target, self.listed_seconds, msgspec.msgpack.encode(state)),
+            rows,
+            forgotten,
+            [JobRow(key, msgspec.msgpack.encode(self.jobs.by_key[key])) for key in jobs],
+            forgotten_jobs,
+        )
 
 
 def _decode(data: bytes, type_: type[T]) -> T | None:

@@ -67,6 +67,8 @@ class Marks(msgspec.Struct):
     """By pipeline, where counting began at another look."""
     newest_ns: dict[str, int] = msgspec.field(default_factory=dict)
     """By kind: the newest start of any job that a look has shown."""
+    ended_ns: int = 0
+    """The newest end that has been noticed."""
     dropped_started_ns: int = 0
     dropped_finished_ns: int = 0
     """The largest start and end of jobs that were dropped as too many: these have been counted."""
@@ -91,11 +93,18 @@ class Jobs:
         """Keys of jobs that ended before counting began, of which it is not known what they had used until then."""
         self._newest: dict[tuple[str, str], str] = {}
 
-    def restore(self, jobs: Iterable[Job], marks: Marks) -> None:
-        """Take up what the journal has."""
+    def restore(self, jobs: Iterable[Job], marks: Marks, *, lost: bool = False) -> None:
+        """Take up what the journal has. Where some of it is `lost`, what ended up to now counts no second time."""
         self.marks = marks
         for job in jobs:
             self._keep(job)
+        if lost:
+            marks.dropped_started_ns = max([marks.dropped_started_ns, *marks.newest_ns.values()])
+            marks.dropped_finished_ns = max(marks.dropped_finished_ns, marks.ended_ns)
+
+    def write_again(self) -> None:
+        """Have all jobs written with the next commit."""
+        self.dirty |= dict.fromkeys(self.by_key)
 
     def look(
         self,
@@ -198,6 +207,11 @@ class Jobs:
                 del self._newest[job.pipeline_id, job.kind]
             self.forgotten[key] = None
 
+    def forget_pipelines(self, pipeline_ids: Collection[str]) -> None:
+        """Let go of all jobs of pipelines that are forgotten."""
+        if pipeline_ids:
+            self.forget([key for key, job in self.by_key.items() if job.pipeline_id in set(pipeline_ids)])
+
     def written(self, keys: Iterable[str], forgotten: Iterable[str]) -> None:
         """Note what the journal holds now."""
         for key in keys:
@@ -236,6 +250,7 @@ class Jobs:
         if before == (job.status, job.result, job.started_ns, job.finished_ns, job.build_id):
             return None
         dated = _notice(job)
+        self.marks.ended_ns = max(self.marks.ended_ns, job.finished_ns)
         if not job.based and not job.result:
             job.settle_seconds = 0.0  # it was resurrected: what it used before is to be asked for at once
         self._keep(job, changed=True)
