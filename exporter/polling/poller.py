@@ -86,6 +86,9 @@ class Poller:
         except ProviderError as error:
             self._down(error)
             return error.outcome
+        except Exception as error:
+            self._down(error)  # a plug-in's fault: the scheduler counts and logs it
+            raise
         finally:
             self.polled = True
         first_list = self.source.known_target != self.source.target
@@ -113,10 +116,10 @@ class Poller:
         self.source.series.up = False
         self.source.series.set_all_up(up=False)
 
-    def _down(self, error: ProviderError) -> None:
+    def _down(self, error: Exception) -> None:
         if self.source.series.up or self.last_error is None:
             _log.warning("source %s is down: %s", self.settings.name, error)
-        self.last_error = str(error)
+        self.last_error = str(error) or repr(error)
         self.source.series.up = False
         self.source.series.set_all_up(up=False)
 
