@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from exporter.logs.redact import Redactor
+from exporter.logs.run import Run
 from exporter.logs.stats import LogStats
 from exporter.logs.tailer import StreamRefusedError, StreamState, Tailer, TailSettings
-from exporter.otlp.encode import encode_record, resource_attributes, resource_bytes
+from exporter.otlp.encode import resource_attributes, resource_bytes
+from exporter.otlp.encode_runs import encode_named
 from exporter.otlp.outbox import Batch
 from exporter.providers.budget import Priority
 from exporter.providers.errors import NotFoundError, ProviderError, StatusError, TimedOutError
@@ -24,9 +26,8 @@ if TYPE_CHECKING:
 
     from exporter.config import Source
     from exporter.journal import Journal
-    from exporter.logs.records import Record
     from exporter.logs.resume import Position
-    from exporter.logs.tailer import Connection
+    from exporter.logs.tailer import Connection, Named
     from exporter.otlp.outbox import Outbox
     from exporter.polling.tracked import TrackedSource
     from exporter.providers.base import Provider
@@ -140,7 +141,7 @@ class SourceLogs:
         async def open_stream(position: Position | None, again: bool) -> Connection:  # noqa: FBT001  (the tailer's own call)
             return await self._open(tail, position, Priority.REOPEN if again or known else Priority.OPEN)
 
-        async def put(records: Sequence[tuple[Record, str]], state: StreamState) -> None:
+        async def put(records: Sequence[Named], state: StreamState) -> None:
             await self._put(pipeline_id, tail, records, state)
 
         tailer = Tailer(
@@ -183,16 +184,15 @@ class SourceLogs:
         except ProviderError as error:
             raise _refused(error) from error
 
-    async def _put(
-        self, pipeline_id: str, tail: _Tail, records: Sequence[tuple[Record, str]], state: StreamState
-    ) -> None:
+    async def _put(self, pipeline_id: str, tail: _Tail, records: Sequence[Named], state: StreamState) -> None:
         await self._outbox.put(
             Batch(
                 key=(self._source.name, pipeline_id),
                 source=self._source.name,
                 stream=pipeline_id,
                 resource=tail.resource,
-                records=[encode_record(record, uid.encode()) for record, uid in records],
+                records=[encode_named(record, uid) for record, uid in records],
+                counts=[one.count if isinstance(one, Run) else 1 for one, _ in records],
                 position=msgspec.msgpack.encode(state),
                 read_seconds=time.time(),
                 committed=lambda: _show_gaps(tail.stats, state),

@@ -40,12 +40,20 @@ CREATE TABLE IF NOT EXISTS log_lanes (
 
 
 class Group(msgspec.Struct, array_like=True, frozen=True):
-    """Encoded records of one resource, in order. `records` are `LogRecord` messages, each one whole."""
+    """Encoded records of one resource, in order."""
 
     stream: str
     """What must stay in order: the pipeline (of a source)."""
     resource: bytes
     records: list[bytes]
+    """As they stand in a request; each item is one record or several, whole."""
+    further: int = 0
+    """How many more records than items there are."""
+
+    @property
+    def count(self) -> int:
+        """How many records there are."""
+        return len(self.records) + self.further
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from exporter.journal import Group, JournalError
 from exporter.otlp.encode import export_request
 from exporter.otlp.transport import Accepted, Refused, RefusedData, RefusedDestination
+from exporter.otlp.wire import split_fields
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -147,7 +148,7 @@ class Sender:
             self._doubt(refusal.reason)
             return False
         bad = await self._split_by_stream(lane, groups, stubborn=refusal.stubborn)
-        if len(bad) == sum(len(group.records) for group in groups) and self._destination.accepted == before:
+        if len(bad) == sum(group.count for group in groups) and self._destination.accepted == before:
             lane.hopeless, lane.accepted_before = seqs, before
             self._doubt(bad[0][2])
             return False
@@ -162,7 +163,9 @@ class Sender:
         """Send each pipeline's records apart; return those that are refused alone."""
         streams: dict[str, list[tuple[Group, bytes]]] = {}
         for group in groups:
-            streams.setdefault(group.stream, []).extend((group, record) for record in group.records)
+            streams.setdefault(group.stream, []).extend(
+                (group, record) for records in group.records for record in split_fields(records)
+            )
         bad: list[_Bad] = []
         async with asyncio.TaskGroup() as parts:
             for records in streams.values():
@@ -187,7 +190,7 @@ class Sender:
     async def _send(self, lane: _Lane, groups: Sequence[Group], attempts: int | None = None) -> _Refusal | None:
         """Send until an answer is final: None for accepted. `attempts`: so many other refusals are final too."""
         request = export_request((group.resource, group.records) for group in groups)
-        count = sum(len(group.records) for group in groups)
+        count = sum(group.count for group in groups)
         backoff, refusals, refused_since = self._patience.first_backoff_seconds, 0, 0.0
         while True:
             async with lane.sending, self._destination.turn():
