@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from exporter.logs.resume import OverlapPosition
+from exporter.logs.run import Run
 from exporter.logs.stats import LogStats
 from exporter.logs.tailer import StreamState
 from exporter.logs.totals import Totals
-from exporter.otlp.encode import encode_record, resource_attributes, resource_bytes, stream_fields
+from exporter.otlp.encode import resource_attributes, resource_bytes, stream_fields
+from exporter.otlp.encode_runs import encode_named
 from exporter.otlp.names import CICD_PIPELINE_NAME, CICD_PIPELINE_RUN_ID, K8S_POD_NAME
 from exporter.otlp.outbox import Batch
 from exporter.otlp.trace_ids import span_id, trace_id
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from exporter.config import Source
-    from exporter.logs.record import Record
+    from exporter.logs.tailer import Named
     from exporter.otlp.outbox import Outbox
     from exporter.status.model import Job
 
@@ -93,14 +95,15 @@ class Sink:
         """Take up the pipeline's name."""
         self._resource = self.pipeline.resource(self._about.resource(self.pipeline.name))
 
-    async def put(self, records: Sequence[tuple[Record, str]], state: StreamState) -> None:
+    async def put(self, records: Sequence[Named], state: StreamState) -> None:
         """Hand on records and the state that covers them; waits while there is no room."""
-        encoded = [encode_record(record, uid.encode(), self._fields) for record, uid in records]
-        await self._outbox.put(self._batch(encoded, state, {}, {self._stream: state}))
+        encoded = [encode_named(one, uid, self._fields) for one, uid in records]
+        counts = [one.count if isinstance(one, Run) else 1 for one, _ in records]
+        await self._outbox.put(self._batch(encoded, counts, state, {}, {self._stream: state}))
 
     def note(self, state: StreamState) -> None:
         """Have a state written that the journal may have lost."""
-        self._outbox.note(self._batch([], state, {}, {}))
+        self._outbox.note(self._batch([], [], state, {}, {}))
 
     async def let_go(self, state: StreamState, ends: int | None) -> StreamState:
         """Keep of a stream only what it takes to go on should it come back; None: nothing. Its gaps go to the pipeline."""
@@ -116,12 +119,13 @@ class Sink:
         further: dict[str, bytes | None] = dict(base) if gaps or state.lines_lost else {}
         if ends is None:
             further[self._stream] = None
-        await self._outbox.put(self._batch([], left, further, {self._stream: left, pipeline.id: pipeline.base}))
+        await self._outbox.put(self._batch([], [], left, further, {self._stream: left, pipeline.id: pipeline.base}))
         return left
 
     def _batch(
         self,
         records: Sequence[bytes],
+        counts: Sequence[int],
         state: StreamState,
         further: Mapping[str, bytes | None],
         shown: Mapping[str, StreamState],
@@ -132,6 +136,7 @@ class Sink:
             stream=self._stream,
             resource=self._resource,
             records=records,
+            counts=counts,
             position=msgspec.msgpack.encode(state),
             read_seconds=time.time(),
             further=further,

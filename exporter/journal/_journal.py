@@ -128,10 +128,14 @@ class Journal:
         await self._ask(lambda db: _logs.write_again(db, batches, table), writes=True)
 
     async def remove_records(
-        self, seqs: Sequence[int], gone: Mapping[str, Collection[bytes] | None], table: _logs.Table = LOGS
+        self,
+        seqs: Sequence[int],
+        gone: Mapping[str, Collection[bytes] | None],
+        split: Callable[[bytes], Sequence[bytes]],
+        table: _logs.Table = LOGS,
     ) -> list[_logs.Waiting]:
         """Delete records from batches, by stream (None: all of it); return what is left of these. Raises JournalError."""
-        return await self._ask(lambda db: _logs.remove(db, seqs, gone, table), writes=True)
+        return await self._ask(lambda db: _logs.remove(db, seqs, gone, split, table), writes=True)
 
     async def read_source(self, name: str) -> tuple[_status.SourceRow | None, list[_status.PipelineRow]]:
         """Read a source's row and those of its pipelines, without histories. Raises JournalError."""

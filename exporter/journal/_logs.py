@@ -14,7 +14,7 @@ import msgspec
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
 Table = Literal["log_batch", "span_batch"]
 
@@ -57,12 +57,20 @@ _WAITING = "seq, lane, events, count, bytes, read_seconds"
 
 
 class Group(msgspec.Struct, array_like=True, frozen=True):
-    """Encoded records of one resource, in order. `records` are `LogRecord` or `Span` messages, each one whole."""
+    """Encoded records or spans of one resource, in order."""
 
     stream: str
     """What must stay in order: the pipeline (of a source)."""
     resource: bytes
     records: list[bytes]
+    """As they stand in a request; each item is one record or several, whole."""
+    further: int = 0
+    """How many more records than items there are."""
+
+    @property
+    def count(self) -> int:
+        """How many records there are."""
+        return len(self.records) + self.further
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,13 +192,17 @@ def remove(
     db: sqlite3.Connection,
     seqs: Sequence[int],
     gone: Mapping[str, Collection[bytes] | None],
+    split: Callable[[bytes], Sequence[bytes]],
     table: Table = LOGS,
 ) -> list[Waiting]:
-    """Delete records from batches, by stream (None: all of it); return what waits of these batches now."""
+    """Delete records from batches, by stream (None: all of it); return what waits of these batches now.
+
+    `split` parts records that stand one after the other.
+    """
     left = []
     for seq in seqs:
         groups = read_groups(db, seq, table)
-        kept, count, size = _without(groups, gone)
+        kept, count, size = _without(groups, gone, split)
         if not kept:
             delete(db, [seq], table)
             continue
@@ -204,14 +216,22 @@ def remove(
     return [_waiting(row) for row in rows]
 
 
-def _without(groups: Sequence[Group], gone: Mapping[str, Collection[bytes] | None]) -> tuple[list[Group], int, int]:
+def _without(
+    groups: Sequence[Group],
+    gone: Mapping[str, Collection[bytes] | None],
+    split: Callable[[bytes], Sequence[bytes]],
+) -> tuple[list[Group], int, int]:
     """Return groups without some of their records, and how many records and bytes went."""
     kept: list[Group] = []
     count = size = 0
     for group in groups:
-        leaving = gone.get(group.stream, ())
-        staying = [] if leaving is None else [record for record in group.records if record not in leaving]
-        count += len(group.records) - len(staying)
+        if group.stream not in gone:
+            kept.append(group)
+            continue
+        leaving = gone[group.stream]
+        records = [] if leaving is None else [record for item in group.records for record in split(item)]
+        staying = [record for record in records if leaving is not None and record not in leaving]
+        count += group.count - len(staying)
         size += sum(map(len, group.records)) - sum(map(len, staying))
         if staying:
             kept.append(Group(group.stream, group.resource, staying))

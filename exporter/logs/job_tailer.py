@@ -17,11 +17,10 @@ from exporter.logs.tailer import Channel, StreamRefusedError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from exporter.logs.record import Record
     from exporter.logs.redact import Redactor
     from exporter.logs.resume import Position
     from exporter.logs.stats import LogStats
-    from exporter.logs.tailer import Connection, StreamState, TailSettings
+    from exporter.logs.tailer import Connection, Named, StreamState, TailSettings
 
 QUIET_SECONDS: Final = 5.0
 """A job that has logged nothing yet answers a stream that ends at once: it is opened again after so long at most."""
@@ -55,7 +54,7 @@ class JobTailer(Channel):
         self,
         name: str,
         open_stream: Callable[[Position | None, bool, bool], Awaitable[Connection]],
-        put: Callable[[Sequence[tuple[Record, str]], StreamState], Awaitable[None]],
+        put: Callable[[Sequence[Named], StreamState], Awaitable[None]],
         redactor: Redactor,
         settings: TailSettings,
         stats: LogStats,

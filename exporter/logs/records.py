@@ -1,7 +1,7 @@
 """Lines put together to records.
 
-    block ─▶ pieces ─▶ ordinary.read ──▶ records            (whole runs of ordinary lines)
-                  └──▶ line by line ───▶ panic, open, last  (all that is not ordinary)
+    block ─▶ parts ─▶ ordinary.read ──▶ runs               (ordinary lines, many at a time)
+                 └──▶ line by line ───▶ panic, open, last  (all that is not ordinary)
 
 What is open:
 - `_last`, a record of one ordinary line, or `_open`, any other record; never both. The next line may continue it.
@@ -14,25 +14,26 @@ Where blocks begin and end makes no difference to the records; only `flush`, aft
 from __future__ import annotations
 
 from collections import Counter
-from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from exporter.logs import ansi, heads, ordinary, panics
 from exporter.logs.dialects import FELDERA
 from exporter.logs.held import Held
 from exporter.logs.record import Record
+from exporter.logs.run import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Sequence
 
     from exporter.logs.dialects import Dialect
 
-__all__ = ["Assembler", "Record"]
+__all__ = ["Assembler", "Record", "Run"]
 
 _SMALLEST_BYTES: Final = 4
 """Of a record's size limit: one character must fit."""
 
-_severity = itemgetter(Record._fields.index("severity"))
+_FEW: Final = 8
+"""So many lines are read one by one when one of them is not ordinary: they are not worth another try."""
 
 
 class Assembler:
@@ -47,7 +48,7 @@ class Assembler:
         self._dialect = dialect
         self._layout: ordinary.Layout | None = None
         self._observed_ns = 0
-        self._out: list[Record] = []
+        self._out: list[Record | Run] = []
         self._last: Record | None = None
         self._open: Held | None = None
         self._panic: Held | None = None
@@ -67,53 +68,62 @@ class Assembler:
         """When the newest line of the open record was read; 0 when no record is open. Silence is counted from here."""
         return 0 if self._last is None and self._open is None and self._panic is None else self._observed_ns
 
-    def feed(self, block: bytes, observed_ns: int) -> list[Record]:
+    def feed(self, block: bytes, observed_ns: int) -> list[Record | Run]:
         """Take a block of whole lines, read at `observed_ns`, and return the records that are complete with it."""
         self._observed_ns = observed_ns
-        pieces = self._pieces(block if block.isascii() else _valid(block))
-        first = next(pieces)
-        if first:
-            self._read_lines(first[1:])
-        while lines := self._read_ordinary(pieces):
-            self._read_lines(lines[:-1])
-        out, self._out = self._out, []
-        return out
+        for part in self._parts(block if block.isascii() else _valid(block)):
+            if isinstance(part, bytes):
+                self._read_lines(part)
+            else:
+                self._read_rows(part)
+        return self._given_out()
 
-    def flush(self) -> list[Record]:
+    def flush(self) -> list[Record | Run]:
         """Return what is open, after a silence or at the end of the stream. Lines after it begin anew."""
         self._end_panic()
         self._end_open()
+        return self._given_out()
+
+    def _given_out(self) -> list[Record | Run]:
         out, self._out = self._out, []
         return out
 
-    def _pieces(self, block: bytes) -> Iterator[bytes]:
-        """Split a block at the beginnings of the pipeline's own lines, which are learnt from the lines."""
-        text = b"\n" + block[:-1]
-        if self._dialect.ordinary and (self._layout is None or self._layout.prefix not in text):
+    def _parts(self, block: bytes) -> Iterable[list[ordinary.Row] | bytes]:
+        """Part a block into the pipeline's own lines, whose beginning is learnt from the lines, and others."""
+        if self._dialect.ordinary and (self._layout is None or self._layout.prefix not in block):
             self._layout = ordinary.learn(block) or self._layout
-        return iter([text] if self._layout is None else text.split(self._layout.prefix))
+        return [block] if self._layout is None else ordinary.parts(block, self._layout)
 
-    def _read_ordinary(self, pieces: Iterator[bytes]) -> bytes:
-        """Read ordinary lines, the last of which stays open, and return the lines that have to be read one by one."""
-        if self._layout is None:
-            return b""
-        if self._panic is not None:
-            piece = next(pieces, None)
-            return b"" if piece is None else self._layout.prefix[1:] + piece + b"\n"
-        records, lines = ordinary.read(pieces, self._layout, self._observed_ns, self.lines, self._max)
-        if records:
-            self._end_open()
-            self.lines += len(records)
-            self.lines_by_severity.update(map(_severity, records))
-            self._last = records.pop()
-            self._out += records
-        return lines
+    def _read_rows(self, rows: Sequence[ordinary.Row]) -> None:
+        """Read lines that look ordinary: those that are none one by one, as also what comes while a panic is open."""
+        assert self._layout is not None
+        if self._panic is None:
+            run = ordinary.read(rows, self._layout, self._observed_ns, self.lines, self._max)
+            if run is not None:
+                self._take(run)
+                return
+        if len(rows) > _FEW:
+            half = len(rows) // 2
+            self._read_rows(rows[:half])
+            self._read_rows(rows[half:])
+        else:
+            self._read_lines(b"".join(map(self._layout.line, rows)))
+
+    def _take(self, run: Run) -> None:
+        """Give out a run but for its last record, which stays open."""
+        self._end_open()
+        self.lines += run.count
+        for head, count in Counter(run.heads).items():
+            self.lines_by_severity[head.severity] += count
+        self._last = run.record(run.count - 1)
+        if run.count > 1:
+            self._out.append(run.without_last())
 
     def _read_lines(self, lines: bytes) -> None:
         if self._last is not None:
             self._open = Held(self._last, self._max, lines=[self._last.body])
             self._last = None
-        for line in lines.split(b"\n"):
+        for line in lines[:-1].split(b"\n"):
             self._read_line(line)
             self.lines += 1
 

@@ -16,24 +16,27 @@ import time
 import uuid
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 import msgspec
 
 from exporter.logs.backoff import Backoff
 from exporter.logs.dialects import FELDERA
 from exporter.logs.lines import LineBuffer
-from exporter.logs.records import Assembler
+from exporter.logs.records import Assembler, Record, Run
 from exporter.logs.resume import Position
+from exporter.logs.run import singles
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from exporter.logs.dialects import Dialect
-    from exporter.logs.records import Record
     from exporter.logs.redact import Redactor
     from exporter.logs.resume import Fed, Gap, Stream
     from exporter.logs.stats import LogStats
+
+Named: TypeAlias = tuple[Record | Run, str]
+"""A record with its id; or a run with the id of its first record, which ends in a number: the others count up from it."""
 
 SETTLE_SECONDS: Final = 10.0
 """After so much silence, what is held to find out whether it is new is decided with what is there."""
@@ -110,7 +113,7 @@ class Channel:
     def __init__(
         self,
         name: str,
-        put: Callable[[Sequence[tuple[Record, str]], StreamState], Awaitable[None]],
+        put: Callable[[Sequence[Named], StreamState], Awaitable[None]],
         redactor: Redactor,
         settings: TailSettings,
         stats: LogStats,
@@ -157,18 +160,32 @@ class Channel:
             _log.warning("log of %s: the vendor's buffer lost lines (%s, %s)", self.name, gap.reason, number)
         await self._commit((), msgspec.structs.replace(self._state, gaps=dict(counts), lines_lost=lines_lost), position)
 
-    async def hand_on(self, connection: Connection, records: Sequence[Record], position: Position | None) -> None:
+    async def hand_on(self, connection: Connection, records: Sequence[Record | Run], position: Position | None) -> None:
         """Give records an id and hand them on with the position that covers them."""
-        named = [
-            (record, connection.uid(record.first_line) or f"{self._process}-{next(self._given)}")
-            for record in self._wanted(records)
-        ]
-        parts = [(record, f"{uid}-{record.part}" if record.part else uid) for record, uid in named]
-        await self._commit(parts, self._state, position)
+        named: list[Named] = []
+        for one in self._wanted(records):
+            if isinstance(one, Record):
+                uid = connection.uid(one.first_line) or f"{self._process}-{next(self._given)}"
+                named.append((one, f"{uid}-{one.part}" if one.part else uid))
+            else:
+                named += self._named_run(connection, one)
+        await self._commit(named, self._state, position)
 
-    async def _commit(
-        self, records: Sequence[tuple[Record, str]], state: StreamState, position: Position | None
-    ) -> None:
+    def _named_run(self, connection: Connection, run: Run) -> Iterator[Named]:
+        """Give a run its ids: they count up from the first, unless lines that were cut in pieces are among it."""
+        first = connection.uid(run.first_line)
+        if first is None:
+            yield run, f"{self._process}-{next(self._given)}"
+            self._given = itertools.count(next(self._given) + run.count - 1)
+            return
+        last = connection.uid(run.first_line + run.count - 1)
+        if last is not None and _counts_up(first, last, run.count):
+            yield run, first
+            return
+        for record in singles([run]):
+            yield record, connection.uid(record.first_line) or first
+
+    async def _commit(self, records: Sequence[Named], state: StreamState, position: Position | None) -> None:
         """Hand on, and only then go on from there: a tailer that broke meanwhile must not leave anything out."""
         if position is None:
             return
@@ -176,14 +193,19 @@ class Channel:
         await self._put(records, state)
         self._state = state
 
-    def _wanted(self, records: Sequence[Record]) -> Sequence[Record]:
+    def _wanted(self, records: Sequence[Record | Run]) -> Sequence[Record | Run]:
         """Leave out what is older than the first sight of the pipeline, where that is wanted."""
         before_ns = self._state.skip_before_ns
         if not before_ns:
             return records
+        if isinstance(records[-1], Run) and all(
+            isinstance(one, Run) and min(one.times_ns) >= before_ns for one in records
+        ):
+            self._old = False
+            return records
         replayed = self._opened_at is not None and time.monotonic() < self._opened_at + REPLAY_SECONDS
-        wanted = []
-        for record in records:
+        wanted: list[Record | Run] = []
+        for record in singles(records):
             if record.time_ns:
                 self._old = record.time_ns < before_ns
             if not (self._old and (record.time_ns or replayed)):
@@ -241,7 +263,7 @@ class Tailer(Channel):
         self,
         name: str,
         open_stream: Callable[[Position | None, bool], Awaitable[Connection]],
-        put: Callable[[Sequence[tuple[Record, str]], StreamState], Awaitable[None]],
+        put: Callable[[Sequence[Named], StreamState], Awaitable[None]],
         redactor: Redactor,
         settings: TailSettings,
         stats: LogStats,
@@ -281,6 +303,13 @@ class Tailer(Channel):
             return "slow_reader" if self._confirm is None or await self._confirm() else "end"
         except StreamRefusedError:
             return "end"
+
+
+def _counts_up(first: str, last: str, count: int) -> bool:
+    """Whether the ids of so many lines in a row end in numbers that count up by one: none of them is a piece of a line."""
+    begin, _, low = first.rpartition("-")
+    same, _, high = last.rpartition("-")
+    return begin == same and low.isdigit() and high.isdigit() and int(high) - int(low) == count - 1
 
 
 class Following:
@@ -352,7 +381,7 @@ class Following:
             self._tailer.count(fed.block, cuts)
             await self._hand_on(records)
 
-    async def _hand_on(self, records: Sequence[Record]) -> None:
+    async def _hand_on(self, records: Sequence[Record | Run]) -> None:
         if records:
             position = self._connection.resume.covered(self._given_out - self._assembler.open_lines)
             await self._tailer.hand_on(self._connection, records, position)

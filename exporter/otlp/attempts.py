@@ -91,7 +91,7 @@ class Attempts:
         final too. `waits` is called when an answer is not final.
         """
         request = export_request((group.resource, group.records) for group in groups)
-        count = sum(len(group.records) for group in groups)
+        count = sum(group.count for group in groups)
         backoff, refusals, refused_since = self._patience.first_backoff_seconds, 0, 0.0
         while True:
             async with sending, self._destination.turn():

@@ -40,14 +40,14 @@ SEVERITY_NUMBERS: Final = {"none": 0, "trace": 1, "debug": 5, "info": 9, "warn":
 
 _Key = TypeVar("_Key")
 
-_TABLED_BYTES = 4096
+TABLED_BYTES = 4096
 _KEPT_TEXTS = 4096
 _INT64_END = 1 << 63
 
 # Numbers of the fields in opentelemetry/proto/logs/v1/logs.proto and common/v1/common.proto.
 _RECORD_SEVERITY, _RECORD_SEVERITY_TEXT, _RECORD_BODY, _RECORD_ATTRIBUTE = 2, 3, 5, 6
 _RECORD_TRACE_ID, _RECORD_SPAN_ID, _RECORD_EVENT_NAME = 9, 10, 12
-_TIME_TAG, _OBSERVED_TAG = 1 << 3 | 1, 11 << 3 | 1
+TIME_TAG, OBSERVED_TAG = 1 << 3 | 1, 11 << 3 | 1
 _VALUE_TEXT, _VALUE_BOOL, _VALUE_INT, _VALUE_DOUBLE = 1, 2, 3, 4
 
 _pack_times = struct.Struct("<BQBQ").pack
@@ -63,9 +63,9 @@ def _text_head(number: int, key: bytes | None, size: int) -> bytes:
     return tag(number, 2) + varint(len(head) + size) + head
 
 
-_BODY_HEADS = [_text_head(_RECORD_BODY, None, size) for size in range(_TABLED_BYTES)]
-_UID_HEADS = [_text_head(_RECORD_ATTRIBUTE, names.LOG_RECORD_UID.encode(), size) for size in range(256)]
-_RECORD_HEADS = [tag(2, 2) + varint(size) for size in range(_TABLED_BYTES)]
+BODY_HEADS = [_text_head(_RECORD_BODY, None, size) for size in range(TABLED_BYTES)]
+UID_HEADS = [_text_head(_RECORD_ATTRIBUTE, names.LOG_RECORD_UID.encode(), size) for size in range(256)]
+_RECORD_HEADS = [tag(2, 2) + varint(size) for size in range(TABLED_BYTES)]
 _severities: dict[tuple[str, bytes], bytes] = {}
 _targets: dict[bytes, bytes] = {b"": b""}
 
@@ -78,19 +78,19 @@ def encode_record(record: Record, uid: bytes, stream: bytes = b"") -> bytes:
     time_ns, observed_ns, severity, severity_text, body, target, spans, part, attributes, _ = record
     size = len(body)
     message = b"".join((
-        _pack_times(_TIME_TAG, time_ns, _OBSERVED_TAG, observed_ns) if time_ns else _pack_time(_OBSERVED_TAG, observed_ns),
+        _pack_times(TIME_TAG, time_ns, OBSERVED_TAG, observed_ns) if time_ns else _pack_time(OBSERVED_TAG, observed_ns),
         fields if (fields := _severities.get((severity, severity_text))) is not None
         else _severity(severity, severity_text),
-        _BODY_HEADS[size] if size < _TABLED_BYTES else _text_head(_RECORD_BODY, None, size),
+        BODY_HEADS[size] if size < TABLED_BYTES else _text_head(_RECORD_BODY, None, size),
         body,
         _targets[target] if target in _targets else _target(target),
-        _UID_HEADS[len(uid)],
+        UID_HEADS[len(uid)],
         uid,
         stream,
         _more(spans, part, attributes) if spans or part or attributes else b"",
     ))  # fmt: skip
     size = len(message)
-    return (_RECORD_HEADS[size] if size < _TABLED_BYTES else tag(2, 2) + varint(size)) + message
+    return (_RECORD_HEADS[size] if size < TABLED_BYTES else tag(2, 2) + varint(size)) + message
 
 
 def stream_fields(*, iostream: str = "", trace_id: bytes = b"", span_id: bytes = b"") -> bytes:
@@ -128,11 +128,11 @@ def encode_event(change: StatusChange, uid: bytes) -> bytes:
         names.ERROR_TYPE: change.error_type,
     }
     message = b"".join((
-        _pack_times(_TIME_TAG, change.at_ns, _OBSERVED_TAG, change.observed_ns),
+        _pack_times(TIME_TAG, change.at_ns, OBSERVED_TAG, change.observed_ns),
         _severity(severity, severity.upper().encode()),
         _text(_RECORD_BODY, None, f"{change.facet}: {moved}"),
         *(_attribute(name, value) for name, value in attributes.items() if value is not None),
-        _UID_HEADS[len(uid)],
+        UID_HEADS[len(uid)],
         uid,
         field_bytes(_RECORD_EVENT_NAME, names.STATUS_CHANGED.encode()),
     ))  # fmt: skip
@@ -196,6 +196,11 @@ def _resource_logs(resource: bytes, records: list[bytes]) -> list[bytes]:
     return [tag(1, 2), varint(len(head) + size), head, _SCOPE, *records]
 
 
+def head_fields(severity: str, text: bytes, target: bytes, spans: bytes) -> bytes:
+    """Return the fields that the head of a line makes, but for its time."""
+    return _severity(severity, text) + _target(target) + (_more(spans, 0, ()) if spans else b"")
+
+
 def _severity(severity: str, text: bytes) -> bytes:
     """Make and keep the fields of a severity."""
     number = SEVERITY_NUMBERS[severity]
@@ -207,6 +212,8 @@ def _severity(severity: str, text: bytes) -> bytes:
 
 def _target(target: bytes) -> bytes:
     """Make and keep the attribute of a target: a pipeline has few."""
+    if not target:
+        return b""
     return _keep(_targets, target, _text(_RECORD_ATTRIBUTE, names.LOG_TARGET.encode(), target))
 
 

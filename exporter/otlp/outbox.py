@@ -14,27 +14,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 import zlib
 from collections import deque
 from dataclasses import dataclass, field, replace
+from itertools import repeat
 from typing import TYPE_CHECKING, Final
 
-from exporter.journal import LOGS, Group, JournalError, LogBatch, LogCommit, PositionRow
+from exporter.journal import LOGS, JournalError, LogBatch, LogCommit, PositionRow
+from exporter.otlp.packing import Packing
+from exporter.otlp.wire import split_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-    from exporter.journal import Journal, Table, Waiting
+    from exporter.journal import Group, Journal, Table, Waiting
 
 RESERVE: Final = 0.05
 """Part of the journal's limit by which status events may exceed it."""
 
 CACHE_BYTES: Final = 32 * 1024 * 1024
 """Committed records that are kept in memory, so that they need not be read again to be sent."""
-
-GROUP_BYTES: Final = 64
-"""At most so many bytes come to a group's resource and records in a request: scope, tags, lengths."""
 
 ROOM_AGAIN: Final = 0.9
 """Reading that paused goes on when no more than this part of the journal's limit waits: not at every batch that leaves."""
@@ -65,10 +64,12 @@ class Batch:
     stream: str
     resource: bytes
     records: Sequence[bytes]
+    """Each item is one record, or as many as `counts` says."""
     position: bytes
     read_seconds: float
     further: Mapping[str, bytes | None] = field(default_factory=dict)
     """Positions of other streams that move with it; None forgets one."""
+    counts: Sequence[int] | None = None
     committed: Callable[[], None] = lambda: None
     """Called once it is in the journal."""
 
@@ -303,7 +304,7 @@ class Outbox:
     async def remove(self, lane: int, taken: Sequence[Waiting], gone: Mapping[str, Collection[bytes] | None]) -> None:
         """Delete some records of batches, by stream (None: all of it). Raises JournalError, then they are still there."""
         seqs = [one.seq for one in taken]
-        left = {one.seq: one for one in await self._journal.remove_records(seqs, gone, self._table)}
+        left = {one.seq: one for one in await self._journal.remove_records(seqs, gone, split_fields, self._table)}
         queue = self._lanes[lane]
         self._remove(queue, {one.seq for one in taken} - left.keys())
         for place, one in enumerate(queue.waiting):
@@ -345,35 +346,12 @@ class Outbox:
 
     def _batches(self, lane: int, pending: Sequence[Batch]) -> list[LogBatch]:
         """Put pending records together into batches that each fit one request."""
-        result: list[LogBatch] = []
-        groups: list[Group] = []
-        count = size = 0
-        oldest = 0.0
+        packing = Packing(lane, self._limits)
         for one in pending:
-            records: list[bytes] = []
-            for record in one.records:
-                head = GROUP_BYTES + len(one.resource)
-                more = len(record) + (0 if records else head)
-                if count and (count >= self._limits.max_records or size + more > self._limits.max_bytes):
-                    if records:
-                        groups.append(Group("\0".join(one.key), one.resource, records))
-                    result.append(self._batch(lane, groups, oldest or one.read_seconds))
-                    groups, records, count, size, oldest = [], [], 0, 0, 0.0
-                    more = len(record) + head
-                records.append(record)
-                count, size, oldest = count + 1, size + more, oldest or one.read_seconds
-            if records:
-                groups.append(Group("\0".join(one.key), one.resource, records))
-        if groups:
-            result.append(self._batch(lane, groups, oldest))
-        return result
-
-    def _batch(self, lane: int, groups: Sequence[Group], read_seconds: float) -> LogBatch:
-        count = sum(len(group.records) for group in groups)
-        size = sum(GROUP_BYTES + len(group.resource) + sum(map(len, group.records)) for group in groups)
-        return LogBatch(
-            lane, events=False, count=count, bytes=size, read_seconds=read_seconds or time.time(), groups=groups
-        )
+            for data, count in zip(one.records, one.counts or repeat(1)):
+                packing.add(one, data, count)
+        packing.close()
+        return packing.done
 
     def _add(self, waiting: Sequence[Waiting], batches: Sequence[LogBatch] = ()) -> None:
         for one in waiting:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from exporter.journal import Group
 from exporter.otlp.encode import export_request
+from exporter.otlp.wire import split_fields
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -163,7 +164,9 @@ def parts_of(groups: Sequence[Group], taken: Sequence[Waiting], accepted_before:
         kind = Group(
             group.stream, group.resource, []
         )  # without the records, which would be kept as long as one of them
-        streams.setdefault(group.stream, []).extend((kind, record) for record in group.records)
+        streams.setdefault(group.stream, []).extend(
+            (kind, record) for item in group.records for record in split_fields(item)
+        )
     return [Part(stream, taken, records, accepted_before) for stream, records in streams.items()]
 
 

@@ -45,6 +45,20 @@ def field_bytes(field: int, value: bytes) -> bytes:
     return tag(field, BYTES) + varint(len(value)) + value
 
 
+def split_fields(fields: bytes) -> list[bytes]:
+    """Part fields of type BYTES that stand one after the other, each with its tag and length. Raises WireError."""
+    parts = []
+    at = 0
+    while at < len(fields):
+        key, start = _read_varint(fields, at)
+        size, start = _read_varint(fields, start)
+        if key & 7 != BYTES or start + size > len(fields):
+            raise WireError(f"no whole field of bytes begins at byte {at}")
+        parts.append(fields[at : start + size])
+        at = start + size
+    return parts
+
+
 def signed(number: int) -> int:
     """Return an int64 from the unsigned number that stands for it."""
     return number - (1 << 64) if number >= 1 << 63 else number

@@ -14,6 +14,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from exporter.logs.lines import LineBuffer
 from exporter.logs.records import Assembler, Record
 from exporter.logs.redact import Redactor
+from exporter.logs.run import singles
 from exporter.otlp.encode import encode_record, export_request, resource_attributes, resource_bytes
 from exporter.simulator import SHAPES, log_lines
 
@@ -66,11 +67,11 @@ def records_of(random: Random, stream: bytes) -> tuple[list[Record], int, int]:
             clean, _ = redactor.redact(block)
             assert block.count(b"\n") == clean.count(b"\n")
             count += block.count(b"\n")
-            found += assembler.feed(clean, 1_795_000_000_000_000_000)
+            found += singles(assembler.feed(clean, 1_795_000_000_000_000_000))
         if random.random() < 0.05:
-            found += assembler.flush()
+            found += singles(assembler.flush())
     assert stream.count(b"\n") + lines.forced == count
-    found += assembler.flush()
+    found += singles(assembler.flush())
     assert 0 == assembler.open_lines
     return found, count, limit
 
@@ -100,6 +101,6 @@ def test_random_pieces_change_nothing() -> None:
         whole, torn = LineBuffer(), LineBuffer()
         blocks = [block for nth in range(len(stream)) if (block := torn.feed(stream[nth : nth + 1]))]
         one, other = Assembler(10_000), Assembler(10_000)
-        expected = one.feed(block, 1) + one.flush() if (block := whole.feed(stream)) else []
-        actual = list(chain.from_iterable(other.feed(block, 1) for block in blocks)) + other.flush()
+        expected = singles(one.feed(block, 1) + one.flush()) if (block := whole.feed(stream)) else []
+        actual = singles([*chain.from_iterable(other.feed(block, 1) for block in blocks), *other.flush()])
         assert expected == actual, run

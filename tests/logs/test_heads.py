@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from exporter.logs.records import Assembler, Record
+from exporter.logs.run import singles
 
 TIME = b"2026-11-21T07:40:12.143983Z"
 TIME_NS = 1795246812143983000
@@ -14,7 +15,7 @@ CLOSING = b' pipeline-id="01a1" pipeline-name="N/A"'
 def only(line: bytes) -> Record:
     """Return the one record of a line."""
     assembler = Assembler(256 * 1024)
-    (record,) = assembler.feed(line + b"\n", 1) + assembler.flush()
+    (record,) = singles(assembler.feed(line + b"\n", 1) + assembler.flush())
     return record
 
 
@@ -120,7 +121,7 @@ PANIC = b"thread 'a' (1) panicked at src/x.rs:1:2:"
 def panics_of(*lines: bytes) -> list[tuple[bytes, dict[str, str | int | float | bool]]]:
     """Return body and attributes of each record of these lines."""
     assembler = Assembler(256 * 1024)
-    found = assembler.feed(b"\n".join(lines) + b"\n", 1) + assembler.flush()
+    found = singles(assembler.feed(b"\n".join(lines) + b"\n", 1) + assembler.flush())
     return [(record.body, dict(record.attributes)) for record in found]
 
 
@@ -176,7 +177,7 @@ def test_a_panics_message(lines: tuple[bytes, ...], message: str) -> None:
 def test_blank_lines_stay_inside_a_record_and_go_at_its_end() -> None:
     """White space alone is no blank line."""
     assembler = Assembler(256 * 1024)
-    found = assembler.feed(b"\n\na\n\n\nb\n \n\n\x1b[0m\n[o] %b  INFO a:  \n\n" % TIME, 1) + assembler.flush()
+    found = singles(assembler.feed(b"\n\na\n\n\nb\n \n\n\x1b[0m\n[o] %b  INFO a:  \n\n" % TIME, 1) + assembler.flush())
 
     assert [b"a\n\n\nb\n ", b""] == [record.body for record in found]
 
@@ -185,7 +186,7 @@ def test_a_long_record_goes_on_in_parts() -> None:
     """Parts end between lines, a line that is too long between characters; head and number go on."""
     assembler = Assembler(10)
     lines = b"[o] %b  INFO a:  12345\n678\nabc\n%b\nend\n" % (TIME, "é€😀".encode() * 2)
-    found = assembler.feed(lines, 1) + assembler.flush()
+    found = singles(assembler.feed(lines, 1) + assembler.flush())
 
     assert [
         (0, 0, b"12345\n678"),

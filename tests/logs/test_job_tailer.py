@@ -13,13 +13,14 @@ from exporter.logs.job_tailer import JobTailer
 from exporter.logs.redact import Redactor
 from exporter.logs.resume import open_overlap
 from exporter.logs.stats import LogStats
+from exporter.logs.run import singles
 from exporter.logs.tailer import StreamRefusedError, StreamState, TailSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from exporter.logs.record import Record
     from exporter.logs.resume import Position
+    from exporter.logs.tailer import Named
 
 
 def line(number: int) -> str:
@@ -78,9 +79,9 @@ class Script:
             raise found
         return Connection(found[0], position, complete=whole, end=found[1])
 
-    async def put(self, records: Sequence[tuple[Record, str]], _state: StreamState) -> None:
+    async def put(self, records: Sequence[Named], _state: StreamState) -> None:
         """Take records in."""
-        self.bodies += [record.body.decode() for record, _ in records]
+        self.bodies += [one.body.decode() for one in singles(record for record, _ in records)]
 
     async def sleep(self, seconds: float) -> None:
         """Note a wait."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from exporter.logs.records import Assembler, Record
+from exporter.logs.run import singles
 from tests.recordings import FOLDER, need_recordings
 
 need_recordings()
@@ -17,7 +18,7 @@ def records(name: str) -> list[Record]:
     """Return the records of a recorded stream, without the vendor's last marker."""
     body = (FOLDER / name / "body").read_bytes().removesuffix(b"Logs have ended\n")
     assembler = Assembler(256 * 1024)
-    return assembler.feed(body, 1) + assembler.flush()
+    return singles(assembler.feed(body, 1) + assembler.flush())
 
 
 def test_a_whole_life() -> None:

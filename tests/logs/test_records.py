@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from exporter.logs.lines import LineBuffer
 from exporter.logs.records import Assembler, Record
+from exporter.logs.run import singles
 from tests.logs.plain_assembler import assemble
 from tests.logs.streams import ORDINARY, PANIC, RUNNER, cut, streams
 
@@ -19,8 +20,8 @@ def fed(stream: bytes, at: list[int], max_bytes: int) -> list[Record]:
     records: list[Record] = []
     for chunk in cut(stream, at):
         if block := buffer.feed(chunk):
-            records += assembler.feed(block, 7)
-    return records + assembler.flush()
+            records += singles(assembler.feed(block, 7))
+    return records + singles(assembler.flush())
 
 
 @given(streams, places, st.sampled_from((8, 64, 100_000)))
@@ -55,11 +56,11 @@ def test_a_position_covers_what_was_given_out_and_nothing_else(stream: bytes, at
     """Reading again from the lines not covered gives what is still to come, and repeats nothing."""
     buffer, assembler = LineBuffer(), Assembler(64)
     for chunk in cut(stream, at):
-        records = assembler.feed(block, 7) if (block := buffer.feed(chunk)) else []
+        records = singles(assembler.feed(block, 7)) if (block := buffer.feed(chunk)) else []
         covered = assembler.lines - assembler.open_lines
         assert [] == [record for record in records if record.first_line >= covered]
     covered = assembler.lines - assembler.open_lines
-    rest = assembler.flush()
+    rest = singles(assembler.flush())
 
     assert [] == [record for record in rest if record.first_line < covered]
     assert 0 == assembler.open_lines
@@ -89,8 +90,8 @@ def test_what_is_open_does_not_grow_without_bound() -> None:
     assembler = Assembler(1000)
     bodies = 0
     for _ in range(100):
-        bodies += sum(len(record.body) for record in assembler.feed(b"0123456789\n" * 100 + b"\n" * 500, 7))
-    held = assembler.flush()
+        bodies += sum(len(record.body) for record in singles(assembler.feed(b"0123456789\n" * 100 + b"\n" * 500, 7)))
+    held = singles(assembler.flush())
 
     assert 1 == len(held)
     assert len(held[0].body) <= 1000
@@ -111,9 +112,9 @@ def test_a_silence_ends_the_record() -> None:
     assembler = Assembler(100_000)
     assembler.feed(ORDINARY + b"\n", 7)
     assert (1, 7) == (assembler.open_lines, assembler.open_since_ns)
-    first = assembler.flush()
+    first = singles(assembler.flush())
     assembler.feed(b"late\n", 9)
-    second = assembler.flush()
+    second = singles(assembler.flush())
 
     assert [("info", b"Started")] == [(record.severity, record.body) for record in first]
     assert [Record(0, 9, "none", b"", b"late", b"", b"", 0, (), 1)] == second
