@@ -4,13 +4,14 @@ from exporter.journal._errors import JournalError, JournalInUseError
 from exporter.journal._file import KEEP_GONE_SECONDS
 from exporter.journal._journal import Journal
 from exporter.journal._logs import LOGS, SPANS, Group, LogBatch, LogCommit, PositionRow, Table, Waiting
-from exporter.journal._status import PipelineRow, SourceRow, StatusBatch
+from exporter.journal._status import JobRow, PipelineRow, SourceRow, StatusBatch
 
 __all__ = [
     "KEEP_GONE_SECONDS",
     "LOGS",
     "SPANS",
     "Group",
+    "JobRow",
     "Journal",
     "JournalError",
     "JournalInUseError",

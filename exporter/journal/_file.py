@@ -24,7 +24,7 @@ KEEP_GONE_SECONDS: Final = 30 * 86400.0
 """A vanished pipeline's counts are kept so long: a list that was empty by mistake must not reset them."""
 
 _SUFFIXES: Final = ("", "-wal", "-shm")
-_TABLES: Final = ("source", "pipeline", "history", "log_position", "log_lanes")
+_TABLES: Final = ("source", "pipeline", "history", "job", "log_position", "log_lanes")
 _QUEUES: Final = ("log_batch", "span_batch")
 
 

@@ -141,6 +141,10 @@ class Journal:
         """Read a source's row and those of its pipelines, without histories. Raises JournalError."""
         return await self._ask(lambda db: _status.read_source(db, name), writes=False)
 
+    async def read_jobs(self, source: str) -> list[bytes]:
+        """Read what is known of the jobs of a source. Raises JournalError."""
+        return await self._ask(lambda db: _status.read_jobs(db, source), writes=False)
+
     async def read_history(self, source: str, pipeline_id: str) -> bytes | None:
         """Read a pipeline's kept events, None where there are none. Raises JournalError."""
         return await self._ask(lambda db: _status.read_history(db, source, pipeline_id), writes=False)
