@@ -35,11 +35,11 @@ async def test_some_spans_of_a_batch_go(tmp_path: Path) -> None:
     """What is left of a batch of spans stays in their queue, and records with the same number stay as they are."""
     journal = await opened(tmp_path)
     record, span = await journal.commit(STATUS, LogCommit(batches=[batch(b"1", b"2")], spans=[batch(b"1", b"2")]))
-    (left,) = await journal.remove_records([span.seq], {"prod\0a": {b"1"}}, SPANS)
+    (left,) = await journal.remove_records([span.seq], {"prod\0a": {b"1"}}, lambda item: [item], SPANS)
     assert (1, 1) == (left.count, left.bytes)
     assert [b"2"] == (await journal.read_groups(span.seq, SPANS))[0].records
     assert [b"1", b"2"] == (await journal.read_groups(record.seq))[0].records
-    assert [] == await journal.remove_records([span.seq], {"prod\0a": None}, SPANS)
+    assert [] == await journal.remove_records([span.seq], {"prod\0a": None}, lambda item: [item], SPANS)
     assert [] == await journal.read_waiting(SPANS)
     await journal.close()
 
