@@ -47,11 +47,13 @@ class Tracing:
         patience: Patience | None = None,
     ) -> None:
         counts = _Counts(telemetry)
+        journal_bytes = int(limit_bytes * JOURNAL_PART / (1 + RESERVE))  # the outbox adds the reserve again
         limits = Limits(
-            journal_bytes=int(limit_bytes * JOURNAL_PART / (1 + RESERVE)),  # the outbox adds the reserve again
+            journal_bytes=journal_bytes,
             drop_oldest=False,
             max_records=settings.batch.max_records,
-            max_bytes=settings.batch.max_bytes,
+            # What is in flight is not dropped: it leaves room for what is newer.
+            max_bytes=min(settings.batch.max_bytes, journal_bytes // (2 * LANES)),
             max_delay_seconds=settings.batch.max_delay,
         )
         self.outbox = Outbox(journal, limits, LANES, counts.beyond_limit, SPANS)
@@ -82,7 +84,7 @@ class Tracing:
         if self.destination.problem is None:
             return None
         waiting = self.outbox.waiting_records
-        return f"spans are held, {waiting} wait, logs go on: {self.destination.problem}"
+        return f"spans are held, {waiting} wait (`otlp.traces: false` turns them off): {self.destination.problem}"
 
 
 class SourceSpans:

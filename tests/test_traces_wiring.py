@@ -87,7 +87,7 @@ async def test_what_holds_spans_is_said(tmp_path: Path) -> None:
         await source.commit()
         await until(lambda: exporter.pollers["prod"].polled and exporter.tracing and exporter.tracing.problem())
         ready, text = exporter.readiness()
-        said = f"spans are held, 1 wait, logs go on: {receiver.url}/v1/traces: answered 404"
+        said = f"spans are held, 1 wait (`otlp.traces: false` turns them off): {receiver.url}/v1/traces: answered 404"
         assert (True, said) == (ready, text.splitlines()[-1][: len(said)])
 
 

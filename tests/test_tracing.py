@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,7 +17,7 @@ from exporter.delivery import Delivery
 from exporter.journal import SPANS, JournalError, SourceRow
 from exporter.otlp.settings import read_settings
 from exporter.otlp.trace_ids import span_id, trace_id
-from tests.otlp.carrying import batch, until
+from tests.otlp.carrying import IMPATIENT, batch, until
 from tests.otlp.receiver import Reply, grpc_receiver, http_receiver, rejecting
 from tests.otlp.sending import settings_for
 from tests.tracing import job, tracing_to
@@ -170,8 +171,8 @@ async def test_a_destination_that_takes_no_spans_yet(tmp_path: Path) -> None:
         receiver.answer = not_found_for_traces
         await traced.settle(job(1))
         await until(traced.tracing.problem)
-        url = f"{receiver.url}/v1/traces"
-        assert f"spans are held, 1 wait, logs go on: {url}: answered 404 Not Found" == traced.tracing.problem()
+        said = f"spans are held, 1 wait (`otlp.traces: false` turns them off): {receiver.url}/v1/traces: answered 404"
+        assert said == (traced.tracing.problem() or "")[: len(said)]
         receiver.answer = None
         await traced.drained()
         assert ({"sent": 1.0}, None) == (traced.spans(), traced.tracing.problem())
@@ -195,6 +196,25 @@ async def test_a_span_that_is_refused(tmp_path: Path) -> None:
         await traced.drained()
         assert {"sent": 5.0, "dropped": 1.0} == traced.spans()
         assert not (tmp_path / "dead-letter.jsonl").exists()
+
+
+async def test_a_span_that_the_destination_chokes_on(tmp_path: Path) -> None:
+    """A span that is never answered but with an error of the server is dropped, too, when others pass for long."""
+    patience = replace(IMPATIENT, stubborn_seconds=0.05)
+    async with (
+        http_receiver(traces=True) as receiver,
+        tracing_to(tmp_path, receiver.url, patience=patience) as traced,
+    ):
+        bad, good = (next(name for name in "abcdef" if traced.lane_of(name) == lane) for lane in (0, 1))
+        bad_id = span_id("run", "run-0")
+        receiver.answer = lambda one: Reply(500) if bad_id in [span.span_id for span in one.spans] else Reply()
+        await traced.settle(job(0, pipeline_id=bad))
+        number = 0
+        while "dropped" not in traced.spans():
+            number += 1
+            await traced.settle(job(number, pipeline_id=good))
+        await traced.drained()
+        assert {"sent": float(number), "dropped": 1.0} == traced.spans()
 
 
 async def test_partial_success(tmp_path: Path) -> None:

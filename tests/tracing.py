@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from exporter.otlp.sender import Patience
+
 GIB = 1 << 30
 STARTED_NS = 1_795_246_231_000_000_000
 
@@ -67,6 +69,10 @@ class Traced:
         """Wait until no span waits any more."""
         await until(lambda: not self.tracing.outbox.waiting_records)
 
+    def lane_of(self, pipeline_id: str) -> int:
+        """Return the lane of a pipeline's spans."""
+        return self.tracing.outbox.lane_of(("prod", pipeline_id))
+
     def count(self, metric: str, **labels: str) -> float:
         """Return the value of one of the exporter's own metrics."""
         return self.telemetry.registry.get_sample_value(f"pipeline_exporter_{metric}", labels) or 0.0
@@ -79,14 +85,20 @@ class Traced:
 
 @asynccontextmanager
 async def tracing_to(
-    directory: Path, url: str, *, limit_bytes: int = GIB, start: bool = True, **keys: Any
+    directory: Path,
+    url: str,
+    *,
+    limit_bytes: int = GIB,
+    start: bool = True,
+    patience: Patience = IMPATIENT,
+    **keys: Any,
 ) -> AsyncIterator[Traced]:
     """Send the spans of what is settled, until the end of the block."""
     settings = read_settings(Otlp(endpoint=url, **keys), {}, "traces")
     assert settings is not None
     journal, telemetry = Journal(directory), Telemetry()
     await journal.open()
-    tracing = Tracing(settings, limit_bytes, journal, telemetry, IMPATIENT)
+    tracing = Tracing(settings, limit_bytes, journal, telemetry, patience)
     source = source_in(journal)
     source.traces = SourceSpans(tracing, "apify", "prod", {"team": "data"})
     try:

@@ -113,13 +113,13 @@ class Jobs:
         first: bool,
         at_seconds: float,
         reads_logs: bool,
-        fresh: Collection[str] = (),
+        shown: Collection[str],
         old: Collection[str] = (),
     ) -> list[End]:
         """Take in what a look shows, in the order in which it was seen, and return the ends that count now.
 
-        `first`: counting starts with this look, for the jobs of pipelines that are not in `old`. Ends of jobs of `fresh`
-        pipelines wait for the next look: their counters are shown at zero before.
+        `first`: counting starts with this look, for the jobs of pipelines that are not in `old`. Ends of pipelines that
+        are not `shown` wait: their counters are to be seen at zero before.
         """
         if first:
             seen = {one.key: one for one in seen}.values()
@@ -129,7 +129,7 @@ class Jobs:
             dated = self._take(one, is_baseline=first and one.pipeline_id not in old, reads_logs=reads_logs)
             if dated is not None:
                 ends.append(dated)
-        for key in [key for key in self._waiting if self.by_key[key].pipeline_id not in fresh]:
+        for key in [key for key in self._waiting if self.by_key[key].pipeline_id in shown]:
             ends += self._count(self.by_key[key], at_seconds)
         self._drop()
         return ends
@@ -206,6 +206,11 @@ class Jobs:
             if self._newest.get((job.pipeline_id, job.kind)) == key:
                 del self._newest[job.pipeline_id, job.kind]
             self.forgotten[key] = None
+
+    def leave_out(self, pipeline_ids: Collection[str]) -> None:
+        """Let go of jobs of which something is still to come, of pipelines that are not selected."""
+        open_keys = self.active.keys() | self._waiting.keys() | self._settling.keys()
+        self.forget([key for key in open_keys if self.by_key[key].pipeline_id in pipeline_ids])
 
     def forget_pipelines(self, pipeline_ids: Collection[str]) -> None:
         """Let go of all jobs of pipelines that are forgotten."""

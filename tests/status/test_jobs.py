@@ -57,10 +57,10 @@ class Ledger:
         self.rows: dict[str, bytes] = {}
         self.first = self.look(seen("SUCCEEDED", START, job="old", started=START - 10), *first, first=True)
 
-    def look(self, *shown: JobSeen, first: bool = False, fresh: Sequence[str] = ()) -> list[End]:
+    def look(self, *seen: JobSeen, first: bool = False, shown: Sequence[str] = ("p1", "p2")) -> list[End]:
         """Take in a look, 15 seconds after the one before, and write it."""
         self.now += 15
-        ends = self.jobs.look(shown, first=first, at_seconds=self.now, reads_logs=True, fresh=fresh)
+        ends = self.jobs.look(seen, first=first, at_seconds=self.now, reads_logs=True, shown=shown)
         self.write()
         return ends
 
@@ -87,7 +87,7 @@ class Ledger:
         self.now += after
         (key,) = self.jobs.due(self.now)
         if shown is not None:
-            self.jobs.look([shown], first=False, at_seconds=self.now, reads_logs=True)
+            self.jobs.look([shown], first=False, at_seconds=self.now, reads_logs=True, shown=["p1"])
         settled = self.jobs.settle(key, shown, self.now)
         self.write()
         return settled
@@ -182,10 +182,10 @@ def test_an_unknown_status_with_a_time_is_an_end() -> None:
     assert ["evicted"] == ledger.results(seen("EVICTED", START + 7))
 
 
-def test_ends_of_a_fresh_pipeline_wait_for_the_next_look() -> None:
-    """Ends of a pipeline that is shown for the first time count at the next look, also after a kill in between."""
+def test_ends_wait_until_their_pipeline_is_shown() -> None:
+    """Ends of a pipeline whose counters have not been seen at zero count later, also after a kill in between."""
     ledger = Ledger()
-    assert [] == ledger.look(seen("FAILED", START + 3), fresh=["p1"])
+    assert [] == ledger.look(seen("FAILED", START + 3), shown=[])
     ledger.restart()
     assert ["failure"] == ledger.results()
 
@@ -295,7 +295,7 @@ def test_other_pipelines_begin_to_count_later() -> None:
         seen("FAILED", START + 50, job="a", started=START + 40),
         seen("FAILED", START + 60, job="b", started=START + 40, pipeline="p2"),
     ]
-    ends = ledger.jobs.look(shown, first=True, at_seconds=30, reads_logs=True, old=["p1"])
+    ends = ledger.jobs.look(shown, first=True, at_seconds=30, reads_logs=True, shown=["p1"], old=["p1"])
     assert ["p1"] == [end.pipeline_id for end in ends]
     later = [seen("FAILED", START + 55, job=f"{one}2", started=START + 45, pipeline=one) for one in ("p1", "p2")]
     assert ["p1"] == [end.pipeline_id for end in ledger.look(*later)]
@@ -367,7 +367,7 @@ def test_every_end_that_is_shown_counts_once(script: list[list[tuple[int, int, s
         for key in ledger.jobs.due(ledger.now):
             number = int(key.removeprefix("run:r"))
             now = states[number][newest[number] - 1]
-            for end in ledger.jobs.look([now], first=False, at_seconds=ledger.now, reads_logs=True):
+            for end in ledger.jobs.look([now], first=False, at_seconds=ledger.now, reads_logs=True, shown=["p1"]):
                 counted[end.result] += end.counts
                 expected.add((now.id, now.finished_ns))
             units = ledger.jobs.settle(key, now, ledger.now).compute_units
