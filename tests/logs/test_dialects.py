@@ -6,6 +6,7 @@ import pytest
 
 from exporter.logs.dialects import ANY, STAMPED
 from exporter.logs.records import Assembler
+from exporter.logs.run import singles
 
 NOON_NS = 1_795_262_400 * 10**9
 """2026-11-21T12:00:00Z"""
@@ -16,7 +17,7 @@ Said = tuple[int, str, str, str]
 def said(text: str, dialect: object = ANY) -> list[Said]:
     """Return time after noon in milliseconds (-1: none), severity, its text and body of the records of a text."""
     assembler = Assembler(1 << 18, dialect)  # type: ignore[arg-type]
-    records = [*assembler.feed(text.encode(), 1), *assembler.flush()]
+    records = singles([*assembler.feed(text.encode(), 1), *assembler.flush()])
     return [
         (
             (one.time_ns - NOON_NS) // 10**6 if one.time_ns else -1,
@@ -94,7 +95,7 @@ def test_the_fields_of_a_json_line_are_attributes() -> None:
     """With their types; what is no field is left out."""
     assembler = Assembler(1 << 18, ANY)
     line = b'{"level":"info","msg":"m","rows":3,"ok":true,"rate":0.5,"who":{"id":1},"no":null,"text":"t"}\n'
-    [record] = [*assembler.feed(line, 1), *assembler.flush()]
+    [record] = singles([*assembler.feed(line, 1), *assembler.flush()])
     assert {
         "pipeline.log.field.rows": 3,
         "pipeline.log.field.ok": True,
@@ -107,7 +108,7 @@ def test_the_fields_of_a_json_line_are_attributes() -> None:
 def test_a_level_that_is_not_known_is_a_field() -> None:
     """Nothing of a line is lost."""
     assembler = Assembler(1 << 18, ANY)
-    [record] = [*assembler.feed(b'{"level":"verbose","msg":"m"}\n', 1), *assembler.flush()]
+    [record] = singles([*assembler.feed(b'{"level":"verbose","msg":"m"}\n', 1), *assembler.flush()])
     assert ("none", {"pipeline.log.field.level": "verbose"}) == (record.severity, dict(record.attributes))
 
 
