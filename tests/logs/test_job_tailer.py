@@ -12,8 +12,8 @@ from exporter.logs.dialects import STAMPED
 from exporter.logs.job_tailer import JobTailer
 from exporter.logs.redact import Redactor
 from exporter.logs.resume import open_overlap
-from exporter.logs.stats import LogStats
 from exporter.logs.run import singles
+from exporter.logs.stats import LogStats
 from exporter.logs.tailer import StreamRefusedError, StreamState, TailSettings
 
 if TYPE_CHECKING:
