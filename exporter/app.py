@@ -148,7 +148,16 @@ class Exporter:
         """Send a source's status changes as events, and read its logs where that is wanted. Raises JournalError."""
         poller.source.events = StatusEvents(delivery, source.provider, source.name, source.attributes)
         if source.logs.enabled and poller.provider.logs is not None:
-            logs = SourceLogs(source, poller.provider, delivery.outbox, self.journal, poller.source, self._clock)
+            logs = SourceLogs(
+                source,
+                poller.provider,
+                delivery.outbox,
+                self.journal,
+                poller.source,
+                self._clock,
+                jobs=poller.jobs.known,
+            )
+            poller.jobs.reads_logs = True
             await logs.restore()
             self.logs[source.name] = logs
             poller.on_list = logs.sync

@@ -53,14 +53,13 @@ class SourceJobs:
         provider: Provider,
         budget: Budget,
         clock: Callable[[], float] = time.time,
-        *,
-        reads_logs: bool = True,
     ) -> None:
         self._source = source
         self._provider = provider
         self._budget = budget
         self._clock = clock
-        self._reads_logs = reads_logs
+        self.reads_logs = False
+        """Whether the logs of jobs that are seen from now on are to be read."""
         self._tries: Counter[str] = Counter()
         self._baselines = BASELINES
         self._began_seconds: float | None = None
@@ -105,7 +104,7 @@ class SourceJobs:
         old = {key for key, one in source.series.pipelines.items() if one.kept}
         shown = old | source.gone.keys()
         return source.jobs.look(
-            seen, first=first, at_seconds=at_seconds, reads_logs=self._reads_logs, shown=shown, old=old
+            seen, first=first, at_seconds=at_seconds, reads_logs=self.reads_logs, shown=shown, old=old
         )
 
     def _count(self, ends: Iterable[End]) -> set[str]:
@@ -134,9 +133,9 @@ class SourceJobs:
             active.setdefault(job.pipeline_id, Counter())[job.kind, job.status] += 1
         changed = set()
         for pipeline_id, tracked in self._source.by_id.items():
-            now = dict(active.get(pipeline_id, ()))
+            now: Mapping[tuple[str, str], int] = active.get(pipeline_id, {})
             if tracked.active != now:
-                tracked.active = now
+                tracked.active = dict(now)
                 changed.add(pipeline_id)
         return changed
 

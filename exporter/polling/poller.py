@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from exporter.polling.histories import Histories
+from exporter.polling.jobs import SourceJobs
 from exporter.polling.problems import Problems
 from exporter.providers.errors import ProviderError
 from exporter.status.exposition import STALE_INTERVALS
@@ -70,6 +71,7 @@ class Poller:
         self._health_retry_seconds = 0.0
         self._problems = Problems()
         self._histories = Histories(settings, provider, budget, source, self._problems, clock)
+        self.jobs = SourceJobs(source, provider, budget, clock)
 
     async def restore(self) -> None:
         """Take up the counts where the journal has them. Raises JournalError."""
@@ -101,13 +103,20 @@ class Poller:
             group.create_task(self._ask_health(describe=not was_up))
             interval_seconds = self.settings.interval_seconds
             await self._histories.read_changed(fresh, started + STRETCH_INTERVALS * interval_seconds)
+            await self.jobs.settle(started + STRETCH_INTERVALS * interval_seconds)
             await self._histories.sweep(fresh, elapsed, started + interval_seconds, first_list=first_list)
         return self._outcome()
 
     def _known(self) -> Known:
         """Return what is known before a look."""
         names = {pipeline_id: tracked.pipeline.name for pipeline_id, tracked in self.source.by_id.items()}
-        return Known(names, first=self.source.known_target != self.source.target)
+        return Known(
+            names,
+            self.jobs.known(),
+            self.jobs.newest_ns(),
+            first=self.source.known_target != self.source.target,
+            selects=self.settings.selects,
+        )
 
     def quiet(self) -> None:
         """Note that the vendor wants no request now: what was last seen may be true no more."""
@@ -130,6 +139,7 @@ class Poller:
         fresh = self._add_new(selected, at_seconds, first_list=first_list)
         changed = {pipeline_id for pipeline_id, now in selected.items() if self._update(source.by_id[pipeline_id], now)}
         self._remove_gone(selected, listing, at_seconds)
+        changed |= self.jobs.take(listing, first=first_list, at_seconds=at_seconds)
         self._note_problems(listing)
         source.known_target = source.target
         # A clock that was set back must not take away time that has been shown.

@@ -189,6 +189,8 @@ class Known:
     """The pipelines' names by id."""
     jobs: Mapping[str, Job] = field(default_factory=dict)
     """By key."""
+    newest_ns: Mapping[str, int] = field(default_factory=dict)
+    """By kind: the newest start of any job that was ever shown."""
     first: bool = True
     """No look has succeeded yet: counting starts with this one."""
     selects: Callable[[str], bool] = lambda _name: True
