@@ -58,8 +58,8 @@ class OverlapPosition(msgspec.Struct, frozen=True, array_like=True, tag="overlap
     """Of a moving tail: so much was read of the line after them, which has not ended yet."""
     begun: bytes = b""
     """The digest of that much."""
-    cut: bool = False
-    """Of a moving tail: it was seen to begin within a line."""
+    cut: bool | None = None
+    """Of a moving tail: whether it begins within a line; None while that is not known."""
 
     @property
     def lines(self) -> int:
