@@ -139,7 +139,8 @@ class Poller:
         fresh = self._add_new(selected, at_seconds, first_list=first_list)
         changed = {pipeline_id for pipeline_id, now in selected.items() if self._update(source.by_id[pipeline_id], now)}
         self._remove_gone(selected, listing, at_seconds)
-        changed |= self.jobs.take(listing, first=first_list, at_seconds=at_seconds)
+        if source.context.vocabulary.jobs:
+            changed |= self.jobs.take(listing, first=first_list, at_seconds=at_seconds)
         self._note_problems(listing)
         source.known_target = source.target
         # A clock that was set back must not take away time that has been shown.
