@@ -34,6 +34,12 @@ FILE_NAME: Final = "journal.db"
 KEEP_GONE_SECONDS: Final = 30 * 86400.0
 """A vanished pipeline's counts are kept so long: a list that was empty by mistake must not reset them."""
 
+_PAGE_BYTES: Final = 16 * 1024
+"""Of a new file. Batches of records are megabytes; in pages of 4 KiB writing them takes twice the CPU time."""
+
+_CHECKPOINT_BYTES: Final = 16 * 1024 * 1024
+"""What was accepted by then is never written a second time, from the write-ahead log to the file."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -208,7 +214,9 @@ def _connect(path: Path) -> sqlite3.Connection:
     # Autocommit: transactions are begun by hand, as the module `sqlite3` begins its own too late.
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
+        db.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
         db.execute("PRAGMA journal_mode = WAL")
+        db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_BYTES // _PAGE_BYTES}")
         db.execute("PRAGMA synchronous = FULL")
         db.executescript(_status.SCHEMA + _logs.SCHEMA)
         _check(db)

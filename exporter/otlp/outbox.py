@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 import zlib
 from collections import deque
 from dataclasses import dataclass, field, replace
@@ -294,7 +293,7 @@ class Outbox:
         """Put pending records together into batches that each fit one request."""
         packing = Packing(lane, self._limits)
         for one in pending:
-            for data, count in zip(one.records, one.counts or repeat(1)):
+            for data, count in zip(one.records, one.counts or repeat(1), strict=False):
                 packing.add(one, data, count)
         packing.close()
         return packing.done
