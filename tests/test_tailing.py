@@ -231,8 +231,7 @@ async def test_a_dead_peer_is_looked_for(tmp_path: Path) -> None:
     world, _ = one_pipeline()
     async with following(tmp_path, world) as follow:
         log = await follow.harness.poller.provider.open_log(LogStream("p", "p", "p"), None, Priority.OPEN)
-        connection = log._stream._response.connection  # type: ignore[attr-defined]
-        sock = connection.transport.get_extra_info("socket")
+        sock = log._stream._body._transport.get_extra_info("socket")  # type: ignore[attr-defined]
         options = ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT")
         actual = [sock.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name in options]
         switched_on = sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)

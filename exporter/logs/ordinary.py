@@ -131,8 +131,7 @@ def read(rows: Sequence[Row], layout: Layout, observed_ns: int, number: int, max
     text = b"\n".join(bodies)
     if len(text) > max_bytes and len(max(bodies, key=len)) > max_bytes:
         return None
-    if ansi.ESC in text:
-        bodies = ansi.SEQUENCES.sub(b"", text).split(b"\n")
+    said_bodies = ansi.SEQUENCES.sub(b"", text).split(b"\n") if ansi.ESC in text else bodies
     # As JSON they are read at once. The 1 before each, a second too much, is there because no number begins with 0.
     fractions = _read_integers(b"[1" + b"000,1".join(microseconds) + b"000]")
-    return Run(number, observed_ns, list(map(add, whole, fractions)), said, bodies)
+    return Run(number, observed_ns, list(map(add, whole, fractions)), said, said_bodies)

@@ -23,7 +23,7 @@ from exporter.logs.record import Record
 from exporter.logs.run import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from exporter.logs.dialects import Dialect
 
@@ -71,11 +71,18 @@ class Assembler:
     def feed(self, block: bytes, observed_ns: int) -> list[Record | Run]:
         """Take a block of whole lines, read at `observed_ns`, and return the records that are complete with it."""
         self._observed_ns = observed_ns
-        for part in self._parts(block if block.isascii() else _valid(block)):
-            if isinstance(part, bytes):
-                self._read_lines(part)
-            else:
-                self._read_rows(part)
+        text = block if block.isascii() else _valid(block)
+        layout = self._layout
+        if self._dialect.ordinary and (layout is None or layout.prefix not in text):
+            layout = self._layout = ordinary.learn(text) or layout
+        if layout is None:
+            self._read_lines(text)
+        else:
+            for part in ordinary.parts(text, layout):
+                if isinstance(part, bytes):
+                    self._read_lines(part)
+                else:
+                    self._read_rows(part, layout)
         return self._given_out()
 
     def flush(self) -> list[Record | Run]:
@@ -88,26 +95,19 @@ class Assembler:
         out, self._out = self._out, []
         return out
 
-    def _parts(self, block: bytes) -> Iterable[list[ordinary.Row] | bytes]:
-        """Part a block into the pipeline's own lines, whose beginning is learnt from the lines, and others."""
-        if self._dialect.ordinary and (self._layout is None or self._layout.prefix not in block):
-            self._layout = ordinary.learn(block) or self._layout
-        return [block] if self._layout is None else ordinary.parts(block, self._layout)
-
-    def _read_rows(self, rows: Sequence[ordinary.Row]) -> None:
+    def _read_rows(self, rows: Sequence[ordinary.Row], layout: ordinary.Layout) -> None:
         """Read lines that look ordinary: those that are none one by one, as also what comes while a panic is open."""
-        assert self._layout is not None
         if self._panic is None:
-            run = ordinary.read(rows, self._layout, self._observed_ns, self.lines, self._max)
+            run = ordinary.read(rows, layout, self._observed_ns, self.lines, self._max)
             if run is not None:
                 self._take(run)
                 return
         if len(rows) > _FEW:
             half = len(rows) // 2
-            self._read_rows(rows[:half])
-            self._read_rows(rows[half:])
+            self._read_rows(rows[:half], layout)
+            self._read_rows(rows[half:], layout)
         else:
-            self._read_lines(b"".join(map(self._layout.line, rows)))
+            self._read_lines(b"".join(map(layout.line, rows)))
 
     def _take(self, run: Run) -> None:
         """Give out a run but for its last record, which stays open."""

@@ -39,6 +39,10 @@ _DIGITS: Final = {width: [b"%0*d" % (width, number) for number in range(10**widt
 
 _BODY_SIZES: Final = [len(head) + size for size, head in enumerate(BODY_HEADS)]
 _TIME_BYTES: Final = 9
+_MOST_FURTHER_BYTES: Final = 512
+_RECORD_HEADS: Final = [
+    tag(2, 2) + varint(size) + bytes((TIME_TAG,)) for size in range(TABLED_BYTES + 2 * _MOST_FURTHER_BYTES)
+]
 _pack_time = struct.Struct("<Q").pack
 _pack_observed = struct.Struct("<BQ").pack
 
@@ -69,7 +73,8 @@ def encode_run(run: Run, beginning: bytes, number: int, stream: bytes = b"") -> 
 
     Their uids are `beginning` and a number that counts up from `number`. `stream` is of `stream_fields()`.
     """
-    if len(max(run.bodies, key=len)) >= TABLED_BYTES or 0 in run.times_ns:
+    further = len(beginning) + len(stream)
+    if further > _MOST_FURTHER_BYTES or len(max(run.bodies, key=len)) >= TABLED_BYTES or 0 in run.times_ns:
         return b"".join(_one_by_one(run, beginning, number, stream))
     sizes = list(map(len, run.bodies))
     fields = list(map(_fields.__getitem__, run.heads))
@@ -111,4 +116,4 @@ def _numbers(number: int, count: int) -> tuple[bytes, Sequence[bytes]]:
 @lru_cache(maxsize=64)
 def _heads(further: int) -> list[bytes]:
     """Return all that stands before the time of a record, by the length of its fields without the `further` bytes."""
-    return [tag(2, 2) + varint(size + further) + bytes((TIME_TAG,)) for size in range(TABLED_BYTES)]
+    return _RECORD_HEADS[further:]

@@ -348,7 +348,7 @@ class Outbox:
         """Put pending records together into batches that each fit one request."""
         packing = Packing(lane, self._limits)
         for one in pending:
-            for data, count in zip(one.records, one.counts or repeat(1)):
+            for data, count in zip(one.records, one.counts or repeat(1), strict=False):
                 packing.add(one, data, count)
         packing.close()
         return packing.done

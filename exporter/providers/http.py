@@ -13,6 +13,7 @@ import logging
 import random
 import ssl
 import time
+import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,6 +31,7 @@ from exporter.providers.errors import (
     UnreachableError,
 )
 from exporter.providers.streams import ByteStream
+from exporter.providers.taken import HeadFirstConnector, Reception
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -116,6 +118,8 @@ class HttpClient:
         self.budget = budget
         self._session: aiohttp.ClientSession | None = None
         self._streams: aiohttp.ClientSession | None = None
+        self._open_streams: weakref.WeakSet[ByteStream] = weakref.WeakSet()
+        self._reception = Reception()
 
     async def get(
         self,
@@ -157,7 +161,7 @@ class HttpClient:
         await self.budget.acquire(priority)
         url = self._connection.url + path
         if self._streams is None:
-            self._streams = self._session_of(aiohttp.ClientTimeout(total=None), limit=0)
+            self._streams = self._session_of(aiohttp.ClientTimeout(total=None), HeadFirstConnector, limit=0)
         try:
             async with asyncio.timeout(self._connection.timeout_seconds):
                 response = await self._streams.get(
@@ -170,7 +174,9 @@ class HttpClient:
                 )
                 if response.status == 200:
                     self._on_answer("200")
-                    return ByteStream(response)
+                    stream = ByteStream(response, self._reception)
+                    self._open_streams.add(stream)
+                    return stream
                 async with response:
                     body, _ = await _read(response)
         except ProviderError:
@@ -190,6 +196,8 @@ class HttpClient:
 
     async def close(self) -> None:
         """Close the pooled connections and the streams."""
+        for stream in list(self._open_streams):
+            await stream.close()
         for session in (self._session, self._streams):
             if session is not None:
                 await session.close()
@@ -243,14 +251,17 @@ class HttpClient:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = self._session_of(aiohttp.ClientTimeout(total=self._connection.timeout_seconds), limit=8)
+            timeout = aiohttp.ClientTimeout(total=self._connection.timeout_seconds)
+            self._session = self._session_of(timeout, aiohttp.TCPConnector, limit=8)
         return self._session
 
-    def _session_of(self, timeout: aiohttp.ClientTimeout, *, limit: int) -> aiohttp.ClientSession:
+    def _session_of(
+        self, timeout: aiohttp.ClientTimeout, connector: type[aiohttp.TCPConnector], *, limit: int
+    ) -> aiohttp.ClientSession:
         tracing = aiohttp.TraceConfig()
         tracing.on_connection_reuseconn.append(_note_reuse)
         session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
+            connector=connector(
                 limit=limit, keepalive_timeout=KEEP_ALIVE_SECONDS, ssl=self._connection.ssl_context or True
             ),
             timeout=timeout,

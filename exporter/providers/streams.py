@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, Final, Literal
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 
+from exporter.providers.taken import take
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from exporter.providers.taken import Reception, TakenBody
 
 End = Literal["end", "cut"]
 
@@ -22,30 +26,47 @@ _KEEP_ALIVE: Final = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT
 class ByteStream:
     """One open answer whose end is not known. Close it, or the server goes on holding its side."""
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
-        self._response = response
+    __slots__ = ("__weakref__", "_body", "end", "headers", "url")
+
+    def __init__(self, response: aiohttp.ClientResponse, reception: Reception) -> None:
         self.url = str(response.url)
         self.headers: Mapping[str, str] = response.headers
         self.end: End | None = None
         _watch_peer(response)
+        self._body: TakenBody | _LibrarysBody = take(response, reception) or _LibrarysBody(response)
 
     async def read(self) -> bytes:
         """Return the next bytes as soon as there are any; b"" at the end, and then `end` says which one."""
+        data = await self._body.read()
+        if not data:
+            self.end = "end" if self._body.done else "cut"
+        return data
+
+    async def close(self) -> None:
+        """Close the connection."""
+        self._body.close()
+
+
+class _LibrarysBody:
+    """A body that the library reads: with a length, to the end of the connection, or compressed."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self.done = False
+        self._response = response
+
+    async def read(self) -> bytes:
+        """Return the next bytes as soon as there are any; b"" at the end, and then `done` says whether it is whole."""
         content = self._response.content
         try:
             data = await content.readany()
         except (aiohttp.ClientError, HttpProcessingError, OSError, asyncio.IncompleteReadError, RuntimeError):
             # aiohttp raises before it gives out what came before the cut; with a runner that died there is no other
             # copy. A RuntimeError is its word for a connection that was closed under a reader.
-            data = content._read_nowait(-1)  # noqa: SLF001  (there is no public way to it)
-            if not data:
-                self.end = "cut"
-            return data
-        if not data:
-            self.end = "end"
+            return content._read_nowait(-1)  # noqa: SLF001  (there is no public way to it)
+        self.done = not data
         return data
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Close the connection."""
         self._response.close()
 

@@ -193,10 +193,11 @@ async def test_what_can_be_read_of_a_corrupt_file_is_taken_over(tmp_path: Path, 
     )
     assert journal._db is not None
     (page,) = journal._db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'log_batch'").fetchone()
+    (page_bytes,) = journal._db.execute("PRAGMA page_size").fetchone()
     journal._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     with journal.path.open("r+b") as file:
-        file.seek(4096 * (page - 1))
-        file.write(b"\xa5" * 4096)
+        file.seek(page_bytes * (page - 1))
+        file.write(b"\xa5" * page_bytes)
     if running:
         journal._db.execute("PRAGMA shrink_memory")
     else:
