@@ -73,7 +73,14 @@ class StreamRefusedError(Exception):
         self.retry_after_seconds = retry_after_seconds
 
 
-class Connection(Protocol):
+class Ids(Protocol):
+    """What makes the ids of records."""
+
+    def uid(self, line: int) -> str | None:
+        """Return the id of the record that begins with a new line of this number (from 0); None: give one."""
+
+
+class Connection(Ids, Protocol):
     """An open stream: its bytes, how they join what was read before, and what makes their records' ids."""
 
     resume: Stream
@@ -86,9 +93,6 @@ class Connection(Protocol):
     @property
     def end(self) -> str | None:
         """How it ended: `end`, `told` (the vendor said that the log has ended) or `cut`; None while it lasts."""
-
-    def uid(self, line: int) -> str | None:
-        """Return the id of the record that begins with a new line of this number (from 0); None: give one."""
 
     async def close(self) -> None:
         """Close it cleanly."""
@@ -160,30 +164,30 @@ class Channel:
             _log.warning("log of %s: the vendor's buffer lost lines (%s, %s)", self.name, gap.reason, number)
         await self._commit((), msgspec.structs.replace(self._state, gaps=dict(counts), lines_lost=lines_lost), position)
 
-    async def hand_on(self, connection: Connection, records: Sequence[Record | Run], position: Position | None) -> None:
+    async def hand_on(self, ids: Ids, records: Sequence[Record | Run], position: Position | None) -> None:
         """Give records an id and hand them on with the position that covers them."""
         named: list[Named] = []
         for one in self._wanted(records):
             if isinstance(one, Record):
-                uid = connection.uid(one.first_line) or f"{self._process}-{next(self._given)}"
+                uid = ids.uid(one.first_line) or f"{self._process}-{next(self._given)}"
                 named.append((one, f"{uid}-{one.part}" if one.part else uid))
             else:
-                named += self._named_run(connection, one)
+                named += self._named_run(ids, one)
         await self._commit(named, self._state, position)
 
-    def _named_run(self, connection: Connection, run: Run) -> Iterator[Named]:
+    def _named_run(self, ids: Ids, run: Run) -> Iterator[Named]:
         """Give a run its ids: they count up from the first, unless lines that were cut in pieces are among it."""
-        first = connection.uid(run.first_line)
+        first = ids.uid(run.first_line)
         if first is None:
             yield run, f"{self._process}-{next(self._given)}"
             self._given = itertools.count(next(self._given) + run.count - 1)
             return
-        last = connection.uid(run.first_line + run.count - 1)
+        last = ids.uid(run.first_line + run.count - 1)
         if last is not None and _counts_up(first, last, run.count):
             yield run, first
             return
         for record in singles([run]):
-            yield record, connection.uid(record.first_line) or first
+            yield record, ids.uid(record.first_line) or first
 
     async def _commit(self, records: Sequence[Named], state: StreamState, position: Position | None) -> None:
         """Hand on, and only then go on from there: a tailer that broke meanwhile must not leave anything out."""
