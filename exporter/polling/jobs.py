@@ -72,6 +72,10 @@ class SourceJobs:
         """Return, by kind, the newest start of any job that a look has shown."""
         return self._source.jobs.marks.newest_ns
 
+    def since_ns(self) -> int:
+        """Return the newest time of the look with which counting began."""
+        return self._source.jobs.marks.since_ns
+
     def take(self, listing: Listing, *, first: bool, at_seconds: float) -> set[str]:
         """Take in the jobs of a look, after its pipelines. Returns the pipelines of which something shown differs.
 

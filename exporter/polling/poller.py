@@ -115,6 +115,7 @@ class Poller:
             self.jobs.known(),
             self.jobs.newest_ns(),
             first=self.source.known_target != self.source.target,
+            since_ns=self.jobs.since_ns(),
             selects=self.settings.selects,
         )
 

@@ -193,6 +193,8 @@ class Known:
     """By kind: the newest start of any job that was ever shown."""
     first: bool = True
     """No look has succeeded yet: counting starts with this one."""
+    since_ns: int = 0
+    """The newest time of the look with which counting began, by the vendor's clock."""
     selects: Callable[[str], bool] = lambda _name: True
     """Whether the user wants the pipeline of a name: of others nothing but the list is to be read."""
 
