@@ -13,7 +13,7 @@ run: $(READY)
 	$(BIN)/pipeline-exporter demo --listen $(LISTEN)
 
 test: $(READY_DEV)
-	$(BIN)/python -m pytest -m "not integration" $(ARGS)
+	$(BIN)/python -m pytest -m "not integration" -n auto $(ARGS)
 
 integration: $(READY_INTEGRATION)
 	$(BIN)/python -m tests.integration.servers
