@@ -16,11 +16,15 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from tests.chaos.script import POISON
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs
 
+    from exporter.simulator import Pipeline
+    from tests.chaos.dead import Dead
     from tests.chaos.script import Written
 
 LANES = 4
@@ -44,6 +48,8 @@ class _Pipeline:
     changes: list[str] = field(default_factory=list)
     told: int = 0
     """So many status changes were told, in order."""
+    poisoned: list[str] = field(default_factory=list)
+    """Records that the collector refuses: they become dead letters."""
 
 
 @dataclass(slots=True)
@@ -83,13 +89,26 @@ class Oracle:
         """Note a record that was printed. Blank lines may be left out at a record's end, so they are not looked at."""
         pipeline = self._pipelines[pipeline_id]
         for written in record:
-            if written.text:
+            if POISON in written.text:
+                pipeline.poisoned.append(written.text)
+            elif written.text:
                 pipeline.lines.append(_Line(written.text, len(written.line) + 1, written.begins))
                 pipeline.waiting_bytes += len(written.line) + 1
 
     def changed(self, pipeline_id: str, text: str) -> None:
         """Note a status change, of which an event must tell with this text."""
         self._pipelines[pipeline_id].changes.append(text)
+
+    def began(self, pipeline: Pipeline) -> None:
+        """Note a pipeline that was made after counting began: its first statuses are told."""
+        words = (("resources", "Stopped"), ("program", pipeline.state.program), ("storage", "Cleared"))
+        for facet, word in words:
+            self.changed(pipeline.id, f"{facet}: {word}")
+
+    def has_all(self, pipeline_id: str) -> bool:
+        """Whether all of a pipeline was accepted."""
+        one = self._pipelines[pipeline_id]
+        return (one.accepted, one.told) == (len(one.lines), len(one.changes))
 
     def waiting_bytes(self, pipeline_id: str) -> int:
         """Return how much a pipeline has printed that was not accepted yet."""
@@ -200,8 +219,26 @@ class Oracle:
         self.counts["lines"] += to - pipeline.accepted
         pipeline.accepted = to
 
-    def finish(self) -> None:
+    def undelivered(self, dead: Sequence[Dead]) -> set[tuple[str, str]]:
+        """Return the refused records that are not among the dead letters, by pipeline and text."""
+        expected = {(key, text) for key, one in self._pipelines.items() for text in one.poisoned}
+        return expected - {(one.pipeline_id, one.body) for one in dead}
+
+    def _judge_dead(self, dead: Sequence[Dead]) -> None:
+        for _, text in sorted(self.undelivered(dead)):
+            self._problem(f"{text!r} was refused and is not among the dead letters")
+        uids: dict[str, str] = {}
+        for one in dead:
+            self.counts["dead letters"] += 1
+            known = self._pipelines.get(one.pipeline_id)
+            if known is None or one.body not in known.poisoned:
+                self._problem(f"{one.body!r} is among the dead letters and was not refused")
+            if uids.setdefault(one.body, one.uid) != one.uid:
+                self._problem(f"{one.body!r} is among the dead letters with two ids")
+
+    def finish(self, dead: Sequence[Dead] = ()) -> None:
         """Judge what is still missing now that nothing more comes."""
+        self._judge_dead(dead)
         for pipeline in self._pipelines.values():
             if missing := pipeline.changes[pipeline.told :]:
                 self._problem(

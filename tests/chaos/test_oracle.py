@@ -7,8 +7,9 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
+from tests.chaos.dead import Dead
 from tests.chaos.oracle import Oracle
-from tests.chaos.script import Written
+from tests.chaos.script import POISON, Written
 
 
 def _text(text: str) -> AnyValue:
@@ -84,3 +85,28 @@ def test_an_answer_that_never_arrived_excuses(oracle: Oracle) -> None:
     oracle.accept(_request(("1", "A")))
 
     assert ["1 came again as 'A', before it was 'a'"] == oracle.problems
+
+
+def test_dead_letters_are_looked_at(oracle: Oracle) -> None:
+    """A record that is refused must be among the dead letters, under one id, and nothing else may."""
+    bad = f"e, {POISON}"
+    oracle.wrote("id", [Written(b"e", bad, begins=True)])
+    oracle.accept(_request(("1", "a"), ("2", "b\nc"), ("3", "d")))
+    assert ({("id", bad)}, 0) == (oracle.undelivered([]), oracle.waiting)
+    oracle.finish([Dead("id", "5", bad), Dead("id", "5", bad)])
+    assert [] == oracle.problems
+    oracle.finish([Dead("id", "5", bad), Dead("id", "6", bad), Dead("id", "7", "d")])
+
+    assert [
+        f"{bad!r} is among the dead letters with two ids",
+        "'d' is among the dead letters and was not refused",
+    ] == oracle.problems
+
+
+def test_a_refused_record_that_is_nowhere(oracle: Oracle) -> None:
+    """A record that is neither accepted nor a dead letter is missing."""
+    oracle.wrote("id", [Written(b"e", POISON, begins=True)])
+    oracle.accept(_request(("1", "a"), ("2", "b\nc"), ("3", "d")))
+    oracle.finish()
+
+    assert [f"{POISON!r} was refused and is not among the dead letters"] == oracle.problems
