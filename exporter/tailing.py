@@ -11,20 +11,14 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from exporter.job_watch import JobWatch
-from exporter.log_sinks import About, PipelineLogs, Sink
-from exporter.logs.job_tailer import JobTailer
+from exporter.log_readers import Readers
+from exporter.log_sinks import PipelineLogs
 from exporter.logs.places import choose
-from exporter.logs.redact import Redactor
-from exporter.logs.tailer import Channel, StreamState, Tailer, TailSettings
-from exporter.providers.base import LogStream
-from exporter.providers.budget import Priority
-from exporter.providers.errors import ProviderError
-from exporter.refusals import refused
+from exporter.logs.tailer import StreamState
 from exporter.status.log_series import LogSeries
 
 if TYPE_CHECKING:
@@ -32,8 +26,7 @@ if TYPE_CHECKING:
 
     from exporter.config import Source
     from exporter.journal import Journal
-    from exporter.logs.resume import Position
-    from exporter.logs.tailer import Connection
+    from exporter.log_readers import Reader, Reading
     from exporter.otlp.outbox import Outbox
     from exporter.polling.tracked import TrackedSource
     from exporter.providers.base import Provider
@@ -44,22 +37,11 @@ BROKEN_SECONDS = 30.0
 _log = logging.getLogger(__name__)
 
 
-class Reader(Protocol):
-    """What reads a log, or all of a pipeline's; it ends when there is nothing more to read, if ever."""
-
-    async def run(self) -> None:
-        """Read on."""
-
-
 @dataclass(slots=True)
 class _Log:
     """A log that is read."""
 
-    pipeline_id: str
-    reader: Reader
-    sinks: dict[str, Sink]
-    """By stream."""
-    channels: dict[str, Channel]
+    reading: Reading
     task: asyncio.Task[None]
 
 
@@ -88,9 +70,11 @@ class SourceLogs:
         self._clock = clock
         self._jobs = jobs
         self._sleep = sleep
-        self._settings = TailSettings(source.logs.multiline.max_bytes, source.logs.multiline.timeout, provider.dialect)
         self._states: dict[str, StreamState] = {}
         """Of streams that are not read now. A pipeline that vanished may come back, and its log with it."""
+        self._streams: dict[str, set[str]] = {}
+        """The streams that were ever read, by pipeline."""
+        self._readers = Readers(source, provider, outbox, tracked, clock, jobs, self._states, sleep)
         self._pipelines: dict[str, PipelineLogs] = {}
         self._logs: dict[str, _Log] = {}
         """By stream; of moving tails by pipeline."""
@@ -113,15 +97,17 @@ class SourceLogs:
                 self._states[stream] = msgspec.msgpack.decode(data, type=StreamState)
             except msgspec.MsgspecError:
                 _log.error("source %s: the journal's position of the log %s cannot be read", self._source.name, stream)
+            else:
+                self._streams.setdefault(self._states[stream].pipeline or stream, set()).add(stream)
         for pipeline_id, tracked in self._tracked.by_id.items():
             self._show(pipeline_id, tracked.pipeline.name)
 
     def write_again(self) -> None:
         """Have the states of what is read written: the journal was corrupt and has begun anew."""
-        for log in self._logs.values():
-            for stream, channel in log.channels.items():
+        for reading in (log.reading for log in self._logs.values()):
+            for stream, channel in reading.channels.items():
                 if channel.state.position is not None:
-                    log.sinks[stream].note(channel.state)
+                    reading.sinks[stream].note(channel.state)
 
     def sync(self, names: Mapping[str, str]) -> None:
         """Read the logs of these pipelines (names by id) and no others."""
@@ -161,22 +147,23 @@ class SourceLogs:
         pipeline = self._pipelines.get(pipeline_id)
         if pipeline is None:
             pipeline = self._pipelines[pipeline_id] = PipelineLogs(self._source, pipeline_id, name)
-            states = {key: state for key, state in self._states.items() if (state.pipeline or key) == pipeline_id}
+            streams = self._streams.get(pipeline_id, set()) & self._states.keys()
+            states = {stream: self._states[stream] for stream in streams}
             pipeline.totals.show(states)
             if self._provider.logs != "streams":
                 pipeline.base = states.get(pipeline_id, pipeline.base)
         elif pipeline.name == name:
             return
         pipeline.name = name
-        for log in self._logs.values():
-            for sink in log.sinks.values() if log.pipeline_id == pipeline_id else ():
+        for reading in (log.reading for log in self._logs.values()):
+            for sink in reading.sinks.values() if reading.pipeline_id == pipeline_id else ():
                 sink.rename()
         with self._series.lock:
             self._series.logs[pipeline_id] = LogSeries(self._context, name, pipeline.stats, self._began_seconds)
 
     def _hide(self, pipeline_id: str) -> None:
         """Take a pipeline's log metrics off the exposition, and stop to read its logs."""
-        for key in [key for key, log in self._logs.items() if log.pipeline_id == pipeline_id]:
+        for key in [key for key, log in self._logs.items() if log.reading.pipeline_id == pipeline_id]:
             self._stop(key)
         del self._pipelines[pipeline_id]
         with self._series.lock:
@@ -190,21 +177,23 @@ class SourceLogs:
             await asyncio.wait(self._stopping)
 
     def _start(self, key: str, pipeline: PipelineLogs, job: Job | None) -> None:
-        sinks: dict[str, Sink] = {}
-        channels: dict[str, Channel] = {}
-        reader: Reader
         if job is not None:
-            reader = channels[key] = self._job_tailer(pipeline, job, sinks)
+            skip_before_ns = 0 if self._synced else self._skip_before_ns
+            reading = self._readers.job(pipeline, job, skip_before_ns=skip_before_ns)
+        elif self._provider.logs == "tails":
+            reading = self._readers.tails(pipeline)
         else:
-            reader = channels[key] = self._tailer(pipeline, sinks)
-        task = asyncio.create_task(self._supervise(key, reader), name=f"log {self._source.name}/{pipeline.name}")
-        self._logs[key] = _Log(pipeline.id, reader, sinks, channels, task)
+            reading = self._readers.stream(pipeline)
+        self._streams.setdefault(pipeline.id, set()).update(reading.channels)
+        name = f"log {self._source.name}/{pipeline.name}"
+        self._logs[key] = _Log(reading, asyncio.create_task(self._supervise(key, reading.reader), name=name))
 
     def _stop(self, key: str) -> None:
         """Stop to read; what was handed on is in the outbox, and the states are kept."""
         log = self._logs.pop(key)
-        for stream, channel in log.channels.items():
+        for stream, channel in log.reading.channels.items():
             self._states[stream] = channel.state
+        self._streams.setdefault(log.reading.pipeline_id, set()).update(log.reading.channels)
         log.task.cancel()
         self._stopping.add(log.task)
         log.task.add_done_callback(self._stopping.discard)
@@ -221,82 +210,3 @@ class SourceLogs:
                 del self._logs[key]
                 self._start_and_stop()  # there is a place for another one
                 return
-
-    def _tailer(self, pipeline: PipelineLogs, sinks: dict[str, Sink]) -> Tailer:
-        """Make what reads the one stream of a pipeline."""
-        state = self._state(pipeline.id)
-        known = state.position is not None
-        if self._source.logs.start == "end" and not known:
-            state.skip_before_ns = int(self._clock() * 1e9)
-        sink = sinks[pipeline.id] = Sink(self._outbox, self._source.name, pipeline, pipeline.id, About())
-
-        async def open_stream(position: Position | None, again: bool) -> Connection:  # noqa: FBT001  (the tailer's own call)
-            priority = Priority.REOPEN if again or known else Priority.OPEN
-            return await self._open(LogStream(pipeline.id, pipeline.id, pipeline.name), position, priority)
-
-        return Tailer(
-            f"{self._source.name}/{pipeline.name}",
-            open_stream,
-            sink.put,
-            self._redactor(),
-            self._settings,
-            pipeline.stats,
-            state,
-            confirm=lambda: self._confirm(pipeline.id),
-            sleep=self._sleep,
-        )
-
-    def _job_tailer(self, pipeline: PipelineLogs, job: Job, sinks: dict[str, Sink]) -> JobTailer:
-        """Make what reads the log of a job."""
-        state = self._state(job.key)
-        state.pipeline = pipeline.id
-        known = state.position is not None
-        if not known:
-            state.skip_before_ns = 0 if self._synced else self._skip_before_ns
-        sink = sinks[job.key] = Sink(self._outbox, self._source.name, pipeline, job.key, About(job=job))
-
-        async def finished(state: StreamState, ends: int) -> None:
-            self._states[job.key] = await sink.let_go(state, ends)
-
-        watch = JobWatch(job, self._jobs, self._provider, self._clock, finished)
-
-        async def open_stream(position: Position | None, again: bool, whole: bool) -> Connection:  # noqa: FBT001  (the tailer's own call)
-            stream = LogStream(job.key, pipeline.id, pipeline.name, watch.seen(whole=whole))
-            return await self._open(stream, position, Priority.REOPEN if again or known else Priority.OPEN)
-
-        return JobTailer(
-            f"{self._source.name}/{pipeline.name} {job.kind} {job.id}",
-            open_stream,
-            sink.put,
-            self._redactor(),
-            self._settings,
-            pipeline.stats,
-            state,
-            watch=watch,
-            sleep=self._sleep,
-        )
-
-    def _redactor(self) -> Redactor:
-        """Return what replaces secrets in one stream: it remembers where a key of several lines has begun."""
-        redact = self._source.logs.redact
-        return Redactor(defaults=redact.defaults, patterns=redact.patterns)
-
-    def _state(self, stream: str) -> StreamState:
-        return self._states.pop(stream, None) or StreamState()
-
-    async def _open(self, stream: LogStream, position: Position | None, priority: Priority) -> Connection:
-        """Open a stream; what goes wrong becomes the label of a reconnect."""
-        try:
-            return await self._provider.open_log(stream, position, priority)
-        except ProviderError as error:
-            raise refused(error) from error
-
-    async def _confirm(self, pipeline_id: str) -> bool:
-        """Ask whether the name that a pipeline is known by is still its own."""
-        tracked = self._tracked.by_id.get(pipeline_id)
-        if tracked is None or tracked.now is None:
-            return False
-        try:
-            return await self._provider.confirm(tracked.now, Priority.REOPEN)
-        except ProviderError as error:
-            raise refused(error) from error

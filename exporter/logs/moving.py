@@ -83,9 +83,9 @@ class MovingTail:
         """The size of a tail that began within a line."""
 
     @property
-    def waiting(self) -> bool:
-        """Whether the beginning of a line waits for its end."""
-        return len(self._unfinished) > self._begun.size_bytes
+    def waiting_bytes(self) -> int:
+        """How much waits of a line that has no newline yet."""
+        return max(0, len(self._unfinished) - self._begun.size_bytes)
 
     @property
     def doubtful(self) -> bool:
