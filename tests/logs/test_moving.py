@@ -128,7 +128,7 @@ def test_one_line_that_goes_on_from_nothing_is_doubtful() -> None:
     moving = tail(b"a\nb\n")
     assert Look() == moving.look(b"some trouble")
     assert moving.doubtful
-    assert not moving.waiting
+    assert 0 == moving.waiting_bytes
     assert Look(block=b"c\n", new=1, shown=2, failed=True) == moving.look(b"b\nc\n")
 
 
