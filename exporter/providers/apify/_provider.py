@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from exporter.logs.dialects import STAMPED
 from exporter.providers.apify._account import PATH as LIMITS_PATH
 from exporter.providers.apify._account import read_account
 from exporter.providers.apify._actors import Actors
@@ -35,6 +36,7 @@ class Apify(Provider):
     """One Apify account."""
 
     vocabulary = VOCABULARY
+    dialect = STAMPED
     logs = "jobs"
 
     def __init__(self, client: HttpClient, options: Mapping[str, str | None], clock: Callable[[], float]) -> None:
