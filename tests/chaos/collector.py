@@ -128,7 +128,7 @@ class Collector:
             return Verdict.CUT, None
         resources = ExportLogsServiceRequest.FromString(content).resource_logs
         if POISON.encode() in content:
-            self._oracle.counts["requests refused"] += 1
+            self._oracle.refused(resources)
             return Verdict.POISONED, None
         ticket = self._oracle.accept(resources)
         if self.moment("before") or mood is Mood.FORGETFUL:

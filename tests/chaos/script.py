@@ -17,7 +17,7 @@ _SAME_EVERY_TIME = "  input connector 'orders' is retried"
 POISON = "this record is refused"
 """The collector never takes a record that says so."""
 
-_POISONED = 1 / 1500
+_POISONED = 1 / 4000
 """The part of the records that are so."""
 
 

@@ -35,7 +35,7 @@ class Settings:
         self._port = free_port()
         self._path = folder / "exporter.yaml"
         self._otlp: dict[str, object] = {}
-        self._limit = ""
+        self.limit = ""
         self.change()
 
     def change(self) -> None:
@@ -44,7 +44,7 @@ class Settings:
             ((self._collector.url, "http/protobuf"), (self._collector.grpc_url, "grpc"))
         )
         self._otlp = {"endpoint": url, "protocol": protocol, "timeout": f"{TIMEOUT_SECONDS:g}s"}
-        self._limit = self._random.choice(_LIMITS)
+        self.limit = self._random.choice(_LIMITS)
 
     def write(self, interval: str = "1s") -> None:
         """Write it, whole at any moment."""
@@ -60,7 +60,7 @@ class Settings:
             "data_dir": str(self.data),
             "sources": [source],
             "otlp": self._otlp,
-            "journal": {"limit": self._limit},
+            "journal": {"limit": self.limit},
         }
         new = self._path.with_suffix(".new")
         new.write_text(yaml.safe_dump(settings))

@@ -16,12 +16,12 @@ def _text(text: str) -> AnyValue:
     return AnyValue(string_value=text)
 
 
-def _request(*records: tuple[str, str]) -> list[ResourceLogs]:
+def _request(*records: tuple[str, str], pipeline_id: str = "id") -> list[ResourceLogs]:
     logs = [
         LogRecord(body=_text(body), attributes=[KeyValue(key="log.record.uid", value=_text(uid))])
         for uid, body in records
     ]
-    resource = Resource(attributes=[KeyValue(key="service.instance.id", value=_text("id"))])
+    resource = Resource(attributes=[KeyValue(key="service.instance.id", value=_text(pipeline_id))])
     return [ResourceLogs(resource=resource, scope_logs=[ScopeLogs(log_records=logs)])]
 
 
@@ -70,11 +70,30 @@ def test_one_batch_may_come_again_after_a_kill(oracle: Oracle) -> None:
     oracle.answered(oracle.accept(_request(("2", "b"), ("3", "c"))))
     assert [] == oracle.problems
     oracle.answered(oracle.accept(_request(("3", "c"))))
-    assert ["1 of 1 records, of the last batch, came again without a reason, the first is 3: 'c'"] == oracle.problems
+    text = "came again without a reason, the first is 3: 'c'"
+    assert [
+        f"1 of 1 records, of the last batch of the {one}, {text}" for one in ("pipeline", "lane")
+    ] == oracle.problems
     oracle.excuse()
     oracle.accept(_request(("1", "a")))
 
     assert "1 records came again that were not in the lane's last batch" == oracle.problems[-1]
+
+
+def test_a_split_batch_is_judged_by_pipeline(oracle: Oracle) -> None:
+    """After a refusal the parts of a lane's batch are sent for themselves, and answers to several may be lost."""
+    other = next(f"id{number}" for number in range(99) if oracle._lane(f"id{number}") is oracle._lane("id"))
+    oracle.know(other, "q")
+    oracle.wrote(other, [Written(b"x", "x", begins=True)])
+    oracle.refused(_request(("1", "a")))
+    oracle.accept(_request(("1", "a")))
+    oracle.answered(oracle.accept(_request(("9", "x"), pipeline_id=other)))
+    oracle.answered(oracle.accept(_request(("1", "a"), ("2", "b"))))
+    assert [] == oracle.problems
+    oracle.accept(_request(("9", "x"), pipeline_id=other))
+
+    text = "came again without a reason, the first is 9: 'x'"
+    assert [f"1 of 1 records, of the last batch of the pipeline, {text}"] == oracle.problems
 
 
 def test_an_answer_that_never_arrived_excuses(oracle: Oracle) -> None:
