@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from exporter.config import ConfigError, load, load_web, parse_address
 from exporter.delivery import Delivery, StatusEvents
 from exporter.journal import Journal, JournalError
+from exporter.log_rates import LogRates
 from exporter.otlp.settings import SettingsError, read_destinations
-from exporter.overview import overview
+from exporter.overview import lines_read, overview
 from exporter.polling.scheduler import Scheduler
 from exporter.providers.budget import Budgets
 from exporter.providers.registry import provider_names
@@ -58,6 +59,8 @@ class Exporter:
         self.journal.on_replaced = self._write_again
         self.scheduler = Scheduler(self.telemetry)
         self.observed = Exposition(clock)
+        self.log_rates = LogRates(lambda: lines_read(self.pollers.values()))
+        self._looking: asyncio.Task[None] | None = None
         self.pollers: dict[str, Poller] = {}
         self.logs: dict[str, SourceLogs] = {}
         self.delivery: Delivery | None = None
@@ -94,6 +97,7 @@ class Exporter:
             await self._close()
             raise
         self.scheduler.start()
+        self._looking = asyncio.create_task(self.log_rates.run(), name="log rates")
 
     async def stop(self) -> None:
         """End what is under way in bounded time and close the journal."""
@@ -102,6 +106,8 @@ class Exporter:
             await asyncio.wait_for(self._reloading.acquire(), STOP_SECONDS)
         except TimeoutError:
             _log.warning("the configuration is still being loaded: the service stops all the same")
+        if self._looking is not None:
+            self._looking.cancel()
         await self.scheduler.stop()
         await self.web.stop(STOP_SECONDS)
         await self._close()

@@ -27,6 +27,11 @@ class LogSeries:
         self._version = -1
         self._lines: Mapping[Family, Lines] = {}
 
+    @property
+    def lines_read(self) -> int:
+        """How many lines were read."""
+        return sum(self._stats.lines.values())
+
     def lines(self, family: Family) -> Lines:
         """Return the lines of a family as they are now."""
         version = self._stats.version
