@@ -56,6 +56,8 @@ class Pipeline:
     """The number of the newest attempt."""
     observed: bool = False
     """This look has read its status."""
+    digest: bytes = b""
+    """Of what it was seen to do and asked to do when its status was last read."""
     missing: int = 0
 
     def renew(self, other: Pipeline) -> None:
@@ -97,11 +99,13 @@ def now_of(pipeline: Pipeline, at_ns: int) -> PipelineNow:
         gauges["destination_healthy"] = (float(healthy), 1.0)
     counters = {name: pipeline.number("metrics", key) for name, key in _COUNTERS.items()}
     message = pipeline.text("status", "last_error") or pipeline.text("destination-health", "last_error") or ""
+    if pipeline.observed:
+        pipeline.digest = _digest(phase or "", desired or "")
     return PipelineNow(
         id=pipeline.id,
         name=pipeline.name,
         version="",
-        digest=_digest(phase or "", desired or ""),
+        digest=pipeline.digest,
         words={"phase": phase},
         since_seconds={},
         desired={"phase": desired},
