@@ -26,7 +26,7 @@ from exporter.tracing import SourceSpans, Tracing
 from exporter.web import ReloadError, WebServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from pathlib import Path
 
     from exporter.config import Config, Source, WebConfig
@@ -53,7 +53,7 @@ class Exporter:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.path = path
-        self.config = config
+        self.config = self._started_with = config
         self.telemetry = Telemetry()
         self.journal = Journal(config.data_dir)
         self.journal.on_replaced = self._write_again
@@ -196,8 +196,10 @@ class Exporter:
     def _count_request(self, source: str) -> Callable[[str], None]:
         return lambda code: self.telemetry.api_requests.labels(source, code).inc()
 
-    async def reload(self) -> None:
+    async def reload(self) -> Sequence[str]:
         """Apply the configuration file as it is now; sources that are the same go on undisturbed.
+
+        Returns what has changed and takes a restart.
 
         Raises ReloadError when the file is refused; the old configuration stays in force.
         """
@@ -212,7 +214,7 @@ class Exporter:
                 _log.error("the new configuration is refused, the old one stays: %s", error)
                 raise ReloadError(str(error)) from error
             try:
-                await self._apply(config, web)
+                await self._apply(config)
             except (JournalError, ValueError) as error:
                 self.reload_error = f"the configuration could not be applied as a whole, load it again: {error}"
                 self.telemetry.reload_successful.set(0)
@@ -223,15 +225,21 @@ class Exporter:
             self.telemetry.reload_successful.set(1)
             self.telemetry.reload_timestamp.set(self.reload_seconds)
             _log.info("the configuration was loaded again from %s", self.path)
-
-    async def _apply(self, config: Config, web: WebConfig | None) -> None:
-        for key in ("listen", "data_dir"):
-            if getattr(config, key) != getattr(self.config, key):
+            waiting = self._takes_restart(config, web)
+            for key in waiting:
                 _log.warning("%s has changed: that takes a restart", key)
-        if config.log.format != self.config.log.format:
-            _log.warning("log.format has changed: that takes a restart")
+            return waiting
+
+    def _takes_restart(self, config: Config, web: WebConfig | None) -> Sequence[str]:
+        """Return the keys that are not as they were when the service started, of those that a reload does not apply."""
+        keys = [key for key in ("listen", "data_dir") if getattr(config, key) != getattr(self._started_with, key)]
+        if config.log.format != self._started_with.log.format:
+            keys.append("log.format")
         if web != self._web_config:
-            _log.warning("%s has changed: that takes a restart", self._web_path)
+            keys.append(str(self._web_path))
+        return keys
+
+    async def _apply(self, config: Config) -> None:
         before = {source.name: source for source in self.config.sources}
         after = {source.name: source for source in config.sources}
         same = all(getattr(config, key) == getattr(self.config, key) for key in ("metrics", "otlp", "journal"))

@@ -50,7 +50,7 @@ class Delivery:
         )
         self.outbox = Outbox(journal, limits, settings.lanes, lambda count: telemetry.records("dropped", count))
         self.destination = Destination(open_transport(settings))
-        self._letters = DeadLetters(config.data_dir, settings.dead_letter_limit_bytes)
+        self._letters = DeadLetters(journal.path.parent, settings.dead_letter_limit_bytes)
         self._sender = Sender(self.outbox, self.destination, self._letters, telemetry)
         self._tasks: list[asyncio.Task[None]] = []
 

@@ -110,6 +110,7 @@ class FakeService:
     failure: Exception | None = None
     body: bytes = b""
     reloads: int = 0
+    take_restart: Sequence[str] = ()
     config: ConfigOverview = CONFIG
     journal: JournalOverview = JOURNAL
     threads: set[str] = field(default_factory=set)
@@ -158,10 +159,11 @@ class FakeService:
         """Give the answer that was set."""
         return self.ready
 
-    async def reload(self) -> None:
+    async def reload(self) -> Sequence[str]:
         """Count, or refuse with the text that was set."""
         if self.failure is not None:
             raise self.failure
         if self.refusal is not None:
             raise ReloadError(self.refusal)
         self.reloads += 1
+        return self.take_restart
