@@ -239,9 +239,15 @@ class Outbox:
         self._add(waiting, batches)
 
     async def make_room_for_events(self, size: int) -> None:
-        """Drop the oldest events when those would exceed the reserve. Raises JournalError."""
-        allowed = self._limits.journal_bytes * (1 + RESERVE)
-        await self._drop(lambda one: one.events, self.waiting_bytes + size - allowed)
+        """Drop the oldest events when those would exceed the reserve. Raises JournalError.
+
+        Log records that exceed the limit, as when it was lowered, take nothing of the events' reserve.
+        """
+        limit = self._limits.journal_bytes
+        excess = self.waiting_bytes + size - limit * (1 + RESERVE)
+        if excess > 0:
+            waiting = sum(one.bytes for lane in self._lanes for one in lane.waiting if one.events)
+            await self._drop(lambda one: one.events, min(excess, waiting + size - limit * RESERVE))
 
     async def take(self, lane: int) -> list[Waiting]:
         """Wait for batches of a lane and return as many of the oldest as fit one request. They stay until `done`."""

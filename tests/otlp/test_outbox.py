@@ -429,3 +429,13 @@ async def test_a_position_that_is_noted(journal: Journal) -> None:
     outbox.note(replace(batch("a"), position=b"p"))
     await outbox.flush()
     assert {"a": b"p"} == await journal.read_positions("prod")
+
+
+async def test_logs_beyond_the_limit_take_no_event_away(journal: Journal) -> None:
+    """Where more log records wait than may, as after the limit was lowered, events have their reserve all the same."""
+    dropped: list[int] = []
+    outbox = await make(journal, dropped=dropped, journal_bytes=10_000)
+    await outbox.put(batch("a", "x" * 30_000))
+    await outbox.flush()
+    await put_events(outbox, journal, "event 1")
+    assert ([], 2) == (dropped, outbox.waiting_records)
