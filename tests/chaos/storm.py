@@ -106,12 +106,15 @@ class _Storm:
         await self._collector.start()
         tasks = [asyncio.create_task(one) for one in (*self._troubles.all(), self._reload())]
         printing = asyncio.create_task(self._print())
+        told = 0
         try:
             while self._kills < self._options.kills:
                 await self._live_and_die()
                 if self._kills % 10 == 0:
-                    found = " ".join(self._oracle.problems[-1:])
-                    self._say(f"{self._kills} kills, {self._oracle.counts['lines']} lines {found}")
+                    self._say(f"{self._kills} kills, {self._oracle.counts['lines']} lines")
+                for problem in self._oracle.problems[told:]:
+                    self._say(f"after {self._kills} kills: {problem}")
+                told = len(self._oracle.problems)
             await _end(tasks)
             await self._collector.change(Mood.WELL)
             self._kill_at = ""
