@@ -30,6 +30,7 @@ MAX_RESTARTS: Final = 5
 RESOURCE_PER_SECOND: Final = 60
 """So many requests the vendor takes for one path."""
 
+_SHIFTING = "the pages of the list shift faster than they can be read"
 _BURST = 5
 _LARGE_BYTES = 65_536
 _MS = 1_000_000
@@ -90,35 +91,37 @@ class Api:
         """Give the items of a list that is ordered by start, from a moment on, page by page; some of them twice."""
         after_ms = None if after_ns is None else max(after_ns, 0) // _MS
         offset, last_id, restarts = 0, None, 0
+        seen: set[str | None] = set()
         while True:
             asked = {**params} if after_ms is None else {**params, "startedAfter": time_text(after_ms * _MS)}
             page = await self.page(path, asked, offset=offset, priority=priority)
-            if last_id is not None and page.items and id_of(page.items[0]) != last_id:
+            ids = [id_of(item) for item in page.items]
+            if offset and page.items and ((last_id is not None and ids[0] != last_id) or seen.issuperset(ids)):
                 # Of many that started in one moment, some went away: that moment is read again.
                 restarts += 1
                 if restarts > MAX_RESTARTS:
-                    raise MalformedError(path, "the pages of the list shift faster than they can be read")
-                offset, last_id = 0, None
+                    raise MalformedError(path, _SHIFTING)
+                offset, last_id, seen = 0, None, set()
                 continue
             yield page.items
             if page.is_last:
                 return
             newest_ms = max((started_ns(item) // _MS for item in page.items), default=0)
             if newest_ms > (after_ms or 0):
-                after_ms, offset, last_id = newest_ms, 0, None
+                after_ms, offset, last_id, seen = newest_ms, 0, None, set()
                 continue
-            step = max(1, len(page.items) - 1)
-            last_id = id_of(page.items[-1]) if step == len(page.items) - 1 else None
-            offset += step
+            seen.update(ids)
+            offset += max(1, len(ids) - 1)
+            last_id = ids[-1] if len(ids) > 1 else None
 
     async def overlapping(
         self, path: str, params: Mapping[str, str], *, first_limit: int = MAX_PAGE, priority: Priority
     ) -> AsyncIterator[list[Any]]:
         """Give the items of a list, page by page, each from a little before the end of the last; some of them twice."""
         for _ in range(MAX_RESTARTS):
-            offset, limit, overlap = 0, first_limit, 0
+            offset, limit, overlap, idle = 0, first_limit, 0, 0
             seen: set[str | None] = set()
-            while True:
+            while idle < MAX_RESTARTS:
                 page = await self.page(path, params, offset=offset, limit=limit, priority=priority)
                 ids = {id_of(item) for item in page.items}
                 if overlap and page.items and not ids & seen:
@@ -126,11 +129,12 @@ class Api:
                 yield page.items
                 if page.is_last:
                     return
+                idle = idle + 1 if ids <= seen else 0
                 seen |= ids
                 limit = MAX_PAGE
                 overlap = min(OVERLAP, len(page.items) - 1)
                 offset += len(page.items) - overlap
-        raise MalformedError(path, "the pages of the list shift faster than they can be read")
+        raise MalformedError(path, _SHIFTING)
 
     async def _pace(self, path: str, priority: Priority) -> None:
         """Keep within what one resource takes, where the budget is larger."""
