@@ -21,13 +21,15 @@ from itertools import repeat
 from typing import TYPE_CHECKING, Final
 
 from exporter.journal import LOGS, JournalError, LogBatch, LogCommit, PositionRow
-from exporter.otlp.packing import Packing
+from exporter.otlp.packing import Batch, Limits, Packing
 from exporter.otlp.wire import split_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from exporter.journal import Group, Journal, Table, Waiting
+
+__all__ = ["CACHE_BYTES", "RESERVE", "Batch", "Limits", "Outbox"]
 
 RESERVE: Final = 0.05
 """Part of the journal's limit by which status events may exceed it."""
@@ -41,37 +43,6 @@ ROOM_AGAIN: Final = 0.9
 _RETRY_SECONDS = 1.0
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much may be pending, waiting and in one request."""
-
-    journal_bytes: int
-    drop_oldest: bool
-    max_records: int
-    max_bytes: int
-    max_delay_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Encoded records of one stream, in order, with what covers them."""
-
-    key: tuple[str, str]
-    """Source and pipeline: what has to stay in order."""
-    source: str
-    stream: str
-    resource: bytes
-    records: Sequence[bytes]
-    """Each item is one record, or as many as `counts` says."""
-    position: bytes
-    read_seconds: float
-    further: Mapping[str, bytes | None] = field(default_factory=dict)
-    """Positions of other streams that move with it; None forgets one."""
-    counts: Sequence[int] | None = None
-    committed: Callable[[], None] = lambda: None
-    """Called once it is in the journal."""
 
 
 @dataclass(slots=True)
