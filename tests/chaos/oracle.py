@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 LANES = 4
 _SHOWN = 20
+_SPLIT_EXCUSES = 12
+"""About six kills after a refusal, all parts of what was split are done."""
 
 
 @dataclass(slots=True)
@@ -137,10 +139,12 @@ class Oracle:
                 last.excuses = False
 
     def refused(self, resources: Sequence[ResourceLogs]) -> None:
-        """Note that a request is refused for its data: its lane splits it by pipeline, also after the next kill."""
+        """Note that a request is refused for its data: its lane splits it by pipeline, also after the next kills."""
         self.counts["requests refused"] += 1
         for resource in resources:
-            self._lane(_attributes(resource.resource)["service.instance.id"]).whole_after = self._excuses + 3
+            self._lane(_attributes(resource.resource)["service.instance.id"]).whole_after = (
+                self._excuses + _SPLIT_EXCUSES
+            )
 
     def accept(self, resources: Sequence[ResourceLogs]) -> Ticket:
         """Judge a request that is accepted; the ticket is for `answered`."""
@@ -176,7 +180,7 @@ class Oracle:
     def _judge(self, last: _Last, ids: Sequence[str], all_repeats: set[str]) -> tuple[_Last, int]:
         repeats = [uid for uid in ids if uid in all_repeats]
         if repeats and last.whole_after <= self._excuses:
-            where = f"of the last batch of the {last.of}" if set(repeats) <= last.ids else "of an older batch"
+            where = f"of {'the last' if set(repeats) <= last.ids else 'an older'} batch of the {last.of}"
             if not last.excuses:
                 text = f"{len(repeats)} of {len(ids)} records, {where}, came again without a reason"
                 self._problem(f"{text}, the first is {repeats[0]}: {self._bodies[repeats[0]]!r}")
