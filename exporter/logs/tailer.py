@@ -287,7 +287,6 @@ class _Following:
         self._lines = LineBuffer()
         self._assembler = Assembler(tailer.settings.multiline_bytes)
         self._assembler.lines_by_severity = tailer.lines  # counted there, as it knows what belongs to which record
-        self._given_out = 0
 
     async def follow(self) -> str:
         """Read to the end; return how it ended."""
@@ -333,12 +332,11 @@ class _Following:
         if fed.gaps or self._tailer.is_new:
             await self._tailer.lost(fed.gaps, self._connection.resume.covered(0))
         if fed.block:
-            self._given_out += fed.block.count(b"\n")
             records = self._assembler.feed(self._tailer.redact(fed.block), time.time_ns())
             self._tailer.count(fed.block, cuts)
             await self._hand_on(records)
 
     async def _hand_on(self, records: Sequence[Record | Run]) -> None:
         if records:
-            position = self._connection.resume.covered(self._given_out - self._assembler.open_lines)
+            position = self._connection.resume.covered(self._assembler.lines - self._assembler.open_lines)
             await self._tailer.hand_on(self._connection, records, position)

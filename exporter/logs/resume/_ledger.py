@@ -78,9 +78,10 @@ class Ledger:
         while due:
             block, count = self._blocks.popleft()
             if count > due:
-                *parts, rest = block.split(b"\n", due)
-                self._blocks.appendleft((rest, count - due))
-                done += parts[-self._keep :]
+                after = count - due
+                parts = block.rsplit(b"\n", after + self._keep + 1)  # from the end: mostly but the last line is due
+                self._blocks.appendleft((b"\n".join(parts[-after - 1 :]), after))
+                done += parts[1 if due > self._keep else 0 : -after - 1][-self._keep :]
                 break
             due -= count
             if due < self._keep:
