@@ -41,12 +41,11 @@ class LineBuffer:
         if not end:
             self._hold(data)
             return self._cut() if self._held_bytes > self._max else b""
-        block = data if end == len(data) else data[:end]
         if self._held:
-            self._held.append(block)
-            block = b"".join(self._held)
-            self._held.clear()
-            self._held_bytes = 0
+            block = b"".join((*self._held, memoryview(data)[:end]))
+            self.reset()
+        else:
+            block = data if end == len(data) else data[:end]
         if len(block) > self._max:
             block = self._cut_lines(block)
         if end < len(data):

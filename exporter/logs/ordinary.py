@@ -1,6 +1,6 @@
 """The hot path: lines of a pipeline with an ordinary head, a whole block at a time.
 
-    block ─▶ one expression ─▶ rows ─▶ columns: times, heads, bodies ─▶ Run
+    block ─▶ one expression ─▶ rows, as columns: seconds, microseconds, heads, bodies ─▶ Run
 
 The expression takes lines apart and says little about what it found. That the parts are what they seem is proved
 column by column: seconds and heads are looked up in tables of what was parsed before. Rows that do not stand the
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from itertools import compress
-from operator import add, itemgetter
+from operator import add
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
@@ -22,10 +22,7 @@ from exporter.logs.run import OrdinaryHead, Run
 from exporter.logs.times import SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-Row = tuple[bytes, bytes, bytes, bytes, bytes]
-"""Second, microsecond, the rest of the head, message; or, where a line is none of the pipeline's, the line at the end."""
+    from collections.abc import Iterator
 
 _KEEP: Final = 4096
 _SOME_TIME: Final = b"2026-01-01T00:00:00.000000"
@@ -35,7 +32,9 @@ _PREFIX = re.compile(rb"^(\[[0-9A-Za-z_.-]+(?: host=[^\]\s]+)?\] )(\x1b\[2m)?(?=
 # A head goes on over `::` and over `: ` (of spans), up to the first of what separates it from the message. All is
 # possessive, and nothing is said of newlines but at the end, as that is twice as fast: a head with one is none.
 _HEAD: Final = rb"[^:]*+(?:::[^:]*+)*+"
-_ROW: Final = rb"%b(.{19})\.(.{6})(Z" + _HEAD + rb"(?::%b (?! )" + _HEAD + rb")*+):%b  ([^\n]*+)\n|(.*\n)"
+_ROW: Final = rb"%b(.{19})\.(.{6})(Z" + _HEAD + rb"(?::%b (?! )" + _HEAD + rb")*+):%b  ([^\n]*+)\n"
+_STRIDE: Final = 5
+"""What is split by it: the text before a row, four parts of the row, and so on."""
 
 
 class _SecondsBefore(dict[bytes, int]):
@@ -50,7 +49,6 @@ class _SecondsBefore(dict[bytes, int]):
 
 _SECONDS_BEFORE: Final = _SecondsBefore()
 _read_integers: Final = msgspec.json.Decoder(list[int]).decode
-_line: Final = itemgetter(4)
 
 
 class _Heads(dict[bytes, OrdinaryHead]):
@@ -80,10 +78,27 @@ class Layout(NamedTuple):
     row: re.Pattern[bytes]
     heads: _Heads
 
-    def line(self, row: Row) -> bytes:
-        """Return the line that a row was, with its newline."""
-        second, microsecond, head, body, line = row
-        return line or b"%b%b.%b%b%b%b\n" % (self.prefix, second, microsecond, head, self.separator, body)
+
+class Rows(NamedTuple):
+    """Lines that look ordinary and follow each other, in columns of equal length."""
+
+    seconds: list[bytes]
+    microseconds: list[bytes]
+    heads: list[bytes]
+    """All from the time to the separator."""
+    bodies: list[bytes]
+
+    def part(self, begin: int, end: int) -> Rows:
+        """Return the rows from number `begin` up to, not including, `end`."""
+        return Rows(*(column[begin:end] for column in self))
+
+    def lines(self, layout: Layout) -> bytes:
+        """Return the lines that they were."""
+        rows = zip(*self, strict=True)
+        return b"".join(
+            b"%b%b.%b%b%b%b\n" % (layout.prefix, second, microsecond, head, layout.separator, body)
+            for second, microsecond, head, body in rows
+        )
 
 
 def learn(block: bytes) -> Layout | None:
@@ -98,29 +113,34 @@ def learn(block: bytes) -> Layout | None:
     return None
 
 
-def parts(block: bytes, layout: Layout) -> Iterator[list[Row] | bytes]:
+def parts(block: bytes, layout: Layout) -> Iterator[Rows | bytes]:
     """Give the lines of a block in order: rows that look ordinary together, and as text those that do not."""
-    rows: list[Row] = layout.row.findall(block)
-    others = list(map(_line, rows))
-    text: list[bytes] = []
+    flat = layout.row.split(block)
+    rows = Rows(*(flat[column::_STRIDE] for column in range(1, _STRIDE)))
+    between = flat[::_STRIDE]
+    count = len(rows.bodies)
+    text = b""
     begin = 0
-    for place in compress(range(len(rows)), others):
+    for place in compress(range(count + 1), between):
         if place > begin:
             if text:
-                yield b"".join(text)
-                text = []
-            yield rows[begin:place]
-        text.append(others[place])
-        begin = place + 1
+                yield text
+            yield rows.part(begin, place)
+            text = b""
+        text += between[place]
+        begin = place
+        if place < count and not text.endswith(b"\n"):  # what looks like a row stands within a line
+            text += rows.part(place, place + 1).lines(layout)
+            begin = place + 1
     if text:
-        yield b"".join(text)
-    if begin < len(rows):
-        yield rows[begin:]
+        yield text
+    if begin < count:
+        yield rows.part(begin, count) if begin else rows
 
 
-def read(rows: Sequence[Row], layout: Layout, observed_ns: int, number: int, max_bytes: int) -> Run | None:
+def read(rows: Rows, layout: Layout, observed_ns: int, number: int, max_bytes: int) -> Run | None:
     """Return the records of rows whose first is line `number`; None when one of the rows is not ordinary."""
-    seconds, microseconds, texts, bodies, _ = zip(*rows, strict=True)
+    seconds, microseconds, texts, bodies = rows
     if not b"".join(microseconds).isdigit():
         return None
     try:

@@ -23,8 +23,6 @@ from exporter.logs.record import Record
 from exporter.logs.run import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from exporter.logs.dialects import Dialect
 
 __all__ = ["Assembler", "Record", "Run"]
@@ -95,19 +93,19 @@ class Assembler:
         out, self._out = self._out, []
         return out
 
-    def _read_rows(self, rows: Sequence[ordinary.Row], layout: ordinary.Layout) -> None:
+    def _read_rows(self, rows: ordinary.Rows, layout: ordinary.Layout) -> None:
         """Read lines that look ordinary: those that are none one by one, as also what comes while a panic is open."""
         if self._panic is None:
             run = ordinary.read(rows, layout, self._observed_ns, self.lines, self._max)
             if run is not None:
                 self._take(run)
                 return
-        if len(rows) > _FEW:
-            half = len(rows) // 2
-            self._read_rows(rows[:half], layout)
-            self._read_rows(rows[half:], layout)
+        count = len(rows.bodies)
+        if count > _FEW:
+            self._read_rows(rows.part(0, count // 2), layout)
+            self._read_rows(rows.part(count // 2, count), layout)
         else:
-            self._read_lines(b"".join(map(layout.line, rows)))
+            self._read_lines(rows.lines(layout))
 
     def _take(self, run: Run) -> None:
         """Give out a run but for its last record, which stays open."""

@@ -325,7 +325,6 @@ class Following:
         self._lines = LineBuffer()
         self._assembler = Assembler(tailer.settings.multiline_bytes, tailer.settings.dialect)
         self._assembler.lines_by_severity = tailer.lines  # counted there, as it knows what belongs to which record
-        self._given_out = 0
 
     async def follow(self) -> str:
         """Read to the end; return how it ended."""
@@ -380,12 +379,11 @@ class Following:
         if fed.gaps or self._tailer.is_new:
             await self._tailer.lost(fed.gaps, self._connection.resume.covered(0))
         if fed.block:
-            self._given_out += fed.block.count(b"\n")
             records = self._assembler.feed(self._tailer.redact(fed.block), time.time_ns())
             self._tailer.count(fed.block, cuts)
             await self._hand_on(records)
 
     async def _hand_on(self, records: Sequence[Record | Run]) -> None:
         if records:
-            position = self._connection.resume.covered(self._given_out - self._assembler.open_lines)
+            position = self._connection.resume.covered(self._assembler.lines - self._assembler.open_lines)
             await self._tailer.hand_on(self._connection, records, position)

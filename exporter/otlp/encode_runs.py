@@ -73,10 +73,9 @@ def encode_run(run: Run, beginning: bytes, number: int, stream: bytes = b"") -> 
 
     Their uids are `beginning` and a number that counts up from `number`. `stream` is of `stream_fields()`.
     """
-    further = len(beginning) + len(stream)
-    if further > _MOST_FURTHER_BYTES or len(max(run.bodies, key=len)) >= TABLED_BYTES or 0 in run.times_ns:
-        return b"".join(_one_by_one(run, beginning, number, stream))
     sizes = list(map(len, run.bodies))
+    if len(beginning) + len(stream) > _MOST_FURTHER_BYTES or max(sizes) >= TABLED_BYTES or 0 in run.times_ns:
+        return b"".join(_one_by_one(run, beginning, number, stream))
     fields = list(map(_fields.__getitem__, run.heads))
     lengths = list(map(add, map(len, fields), map(_BODY_SIZES.__getitem__, sizes)))
     if max(lengths) >= TABLED_BYTES:

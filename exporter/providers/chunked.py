@@ -13,9 +13,24 @@ _LONGEST_LINE_BYTES: Final = 16 * 1024
 """Of a chunk's size with its extensions, and of a trailer."""
 
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?\r?", re.DOTALL)
-_SIZES: Final = {
-    written: size for size in range(1, 1 << 15) for written in {b"%x" % size, b"%X" % size}
-}  # as vendors write them: in lower or in upper case, without leading zeros
+
+
+class _Sizes(dict[bytes, int]):
+    """What the sizes of chunks are as numbers; KeyError for the last one and for what is no size without extension."""
+
+    def __missing__(self, text: bytes) -> int:
+        size = int(text, 16) if _PLAIN_SIZE.fullmatch(text) else 0
+        if not size:
+            raise KeyError(text)
+        if len(self) >= _KEPT_SIZES:
+            self.clear()
+        self[text] = size
+        return size
+
+
+_KEPT_SIZES: Final = 4096
+_PLAIN_SIZE: Final = re.compile(rb"[0-9A-Fa-f]{1,15}")
+_SIZES: Final = _Sizes()
 
 
 class ChunkedError(ValueError):
@@ -61,7 +76,10 @@ class ChunkDecoder:
         parts = data[at:].split(b"\r\n") if at else data.split(b"\r\n")
         pairs = (len(parts) - 1) // 2 * 2
         sizes, texts = parts[0:pairs:2], parts[1:pairs:2]
-        if not pairs or list(map(_SIZES.get, sizes)) != list(map(len, texts)):
+        try:
+            if not pairs or list(map(_SIZES.__getitem__, sizes)) != list(map(len, texts)):
+                return at
+        except KeyError:
             return at
         out.append(b"".join(texts))
         return len(data) - len(b"\r\n".join(parts[pairs:]))

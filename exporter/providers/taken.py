@@ -68,6 +68,13 @@ class HeadFirst(ResponseHandler):
         self._message = data[0]
         super().feed_data(data, size)
 
+    def let_go(self) -> asyncio.Transport | None:
+        """Give the connection away: the library must not close it with the response; nor keep what it read with."""
+        transport, self.transport = self.transport, None
+        self._parser = self._payload = None
+        self._buffer.clear()
+        return transport
+
     def _read_head(self, data: bytes) -> None:
         end = _HEAD_END.search(data)
         if end is None:
@@ -249,7 +256,7 @@ def take(response: aiohttp.ClientResponse, reception: Reception) -> TakenBody | 
     if not isinstance(protocol, HeadFirst) or protocol.rest is None:
         return None
     body = TakenBody(reception, bytes(protocol.rest))
-    transport, protocol.transport = protocol.transport, None  # the library must not close it with the response
+    transport = protocol.let_go()
     if transport is not None:
         body.take(transport)
     response.close()

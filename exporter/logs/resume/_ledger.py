@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import deque
 from typing import TYPE_CHECKING
 
 from exporter.logs.resume._position import DIGEST_BYTES, digests
@@ -29,7 +28,7 @@ class Ledger:
     def __init__(self, recent: bytes, keep: int) -> None:
         self._recent = recent
         self._keep = keep
-        self._blocks: deque[tuple[bytes, int]] = deque()
+        self._blocks: list[tuple[bytes, int]] = []  # mostly one or none; an empty deque is ten times as large
         self._covered = 0
         self._forced: list[int] = []
         self.given = 0
@@ -76,11 +75,12 @@ class Ledger:
         done: list[bytes] = []
         due = lines - self._covered
         while due:
-            block, count = self._blocks.popleft()
+            block, count = self._blocks.pop(0)
             if count > due:
-                *parts, rest = block.split(b"\n", due)
-                self._blocks.appendleft((rest, count - due))
-                done += parts[-self._keep :]
+                after = count - due
+                parts = block.rsplit(b"\n", after + self._keep + 1)  # from the end: mostly but the last line is due
+                self._blocks.insert(0, (b"\n".join(parts[-after - 1 :]), after))
+                done += parts[1 if due > self._keep else 0 : -after - 1][-self._keep :]
                 break
             due -= count
             if due < self._keep:
