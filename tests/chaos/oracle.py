@@ -152,11 +152,10 @@ class Oracle:
     def refused(self, resources: Sequence[ResourceLogs]) -> None:
         """Note that a request is refused for its data: its lane splits it by pipeline, also after the next kills."""
         self.counts["requests refused"] += 1
-        self.note(f"refused {[_attributes(one.resource)['service.name'] for one in resources]}")
-        for resource in resources:
-            self._lane(_attributes(resource.resource)["service.instance.id"]).whole_after = (
-                self._excuses + _SPLIT_EXCUSES
-            )
+        ids = [_attributes(resource.resource)["service.instance.id"] for resource in resources]
+        self.note(f"refused {[self._pipelines[one].name for one in ids if one in self._pipelines]}")
+        for one in ids:
+            self._lane(one).whole_after = self._excuses + _SPLIT_EXCUSES
 
     def accept(self, resources: Sequence[ResourceLogs]) -> Ticket:
         """Judge a request that is accepted; the ticket is for `answered`."""
