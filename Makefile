@@ -7,7 +7,7 @@ READY_DEV := $(VENV)/.installed-dev
 READY_INTEGRATION := $(VENV)/.installed-integration
 LISTEN ?= 127.0.0.1:10067
 
-.PHONY: run test fuzz integration chaos bench lint format lock clean
+.PHONY: run test fuzz integration chaos outage bench lint format lock clean
 
 run: $(READY)
 	$(BIN)/pipeline-exporter demo --listen $(LISTEN)
@@ -21,6 +21,10 @@ integration: $(READY_INTEGRATION)
 
 chaos: $(READY_DEV)
 	$(BIN)/python -m tests.chaos --kills 200 $(ARGS)
+
+# A collector that is away for ten minutes.
+outage: $(READY_DEV)
+	$(BIN)/python -m tests.chaos.outage $(ARGS)
 
 # As many random streams as the variable says; tests try 300.
 fuzz: $(READY_DEV)

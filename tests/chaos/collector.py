@@ -78,16 +78,18 @@ class Collector:
 
     async def change(self, mood: Mood) -> None:
         """Fall into another mood."""
-        if (self.mood is Mood.DOWN) != (mood is Mood.DOWN):
+        before, self.mood = self.mood, mood
+        self._oracle.note(f"the collector: {mood.value}")
+        if (before is Mood.DOWN) != (mood is Mood.DOWN):
             if mood is Mood.DOWN:
                 assert self._site is not None
                 self._oracle.excuse()
                 await self._site.stop()
                 self._cut_all()
                 await self._server.stop(0)
+                self._oracle.excuse()
             else:
                 await self._listen()
-        self.mood = mood
         for event in self._hanging:
             event.set()
 

@@ -12,8 +12,9 @@ pipeline, it must have been the last of the whole lane: at most one batch a lane
 
 from __future__ import annotations
 
+import time
 import zlib
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 LANES = 4
 _SHOWN = 20
+_TRAIL = 300
 _SPLIT_EXCUSES = 12
 """About six kills after a refusal, all parts of what was split are done."""
 
@@ -74,6 +76,7 @@ class Ticket(NamedTuple):
 
     lasts: Sequence[tuple[_Last, int]]
     excuses: int
+    number: int
 
 
 class Oracle:
@@ -81,12 +84,19 @@ class Oracle:
 
     def __init__(self, source: str) -> None:
         self.problems: list[str] = []
+        self.trail: list[str] = []
+        """What happened before the first problem."""
         self.counts: Counter[str] = Counter()
         self._source = source
         self._pipelines: dict[str, _Pipeline] = {}
         self._lanes = [_Last("lane") for _ in range(LANES)]
         self._bodies: dict[str, str] = {}
         self._excuses = 0
+        self._trail: deque[str] = deque(maxlen=_TRAIL)
+
+    def note(self, text: str) -> None:
+        """Note what happened, for who looks for the cause of a problem."""
+        self._trail.append(f"{time.time():.3f} {text}")
 
     def know(self, pipeline_id: str, name: str) -> None:
         """Expect records of a pipeline."""
@@ -137,14 +147,15 @@ class Oracle:
         for last, accepted in ticket.lasts:
             if (last.accepted, self._excuses) == (accepted, ticket.excuses):
                 last.excuses = False
+        self.note(f"answered {ticket.number}")
 
     def refused(self, resources: Sequence[ResourceLogs]) -> None:
         """Note that a request is refused for its data: its lane splits it by pipeline, also after the next kills."""
         self.counts["requests refused"] += 1
-        for resource in resources:
-            self._lane(_attributes(resource.resource)["service.instance.id"]).whole_after = (
-                self._excuses + _SPLIT_EXCUSES
-            )
+        ids = [_attributes(resource.resource)["service.instance.id"] for resource in resources]
+        self.note(f"refused {[self._pipelines[one].name for one in ids if one in self._pipelines]}")
+        for one in ids:
+            self._lane(one).whole_after = self._excuses + _SPLIT_EXCUSES
 
     def accept(self, resources: Sequence[ResourceLogs]) -> Ticket:
         """Judge a request that is accepted; the ticket is for `answered`."""
@@ -172,7 +183,9 @@ class Oracle:
         if (lanes := len({id(self._lane(one)) for one in ids})) != 1:
             self._problem(f"a request of {lanes} lanes")
         lasts.append(self._judge(self._lane(next(iter(ids))), everything, repeats))
-        return Ticket(lasts, self._excuses)
+        said = ", ".join(f"{len(some)} of {self._pipelines[one].name} from {some[0]}" for one, some in known.items())
+        self.note(f"accepted {self.counts['requests']}: {said}; {len(repeats)} repeated")
+        return Ticket(lasts, self._excuses, self.counts["requests"])
 
     def _lane(self, pipeline_id: str) -> _Last:
         return self._lanes[zlib.crc32(f"{self._source}\0{pipeline_id}".encode()) % LANES]
@@ -269,6 +282,8 @@ class Oracle:
 
     def _problem(self, text: str) -> None:
         self.counts["problems"] += 1
+        if not self.problems:
+            self.trail = list(self._trail)
         if len(self.problems) < _SHOWN:
             self.problems.append(text)
 

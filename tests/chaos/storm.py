@@ -112,6 +112,8 @@ class _Storm:
                 await self._live_and_die()
                 if self._kills % 10 == 0:
                     self._say(f"{self._kills} kills, {self._oracle.counts['lines']} lines")
+                if self._oracle.problems and not told:
+                    (self._log.parent / "trail.txt").write_text("\n".join(self._oracle.trail))
                 for problem in self._oracle.problems[told:]:
                     self._say(f"after {self._kills} kills: {problem}")
                 told = len(self._oracle.problems)
@@ -167,6 +169,7 @@ class _Storm:
                 self._settings.write(f"{1000 + number % 2}ms")
                 self._oracle.counts["reloads"] += 1
                 self._exporter.send(signal.SIGHUP)
+                self._oracle.note("SIGHUP")
 
     async def _live_and_die(self) -> None:
         """Start the exporter and kill it at a random moment, or right at an acceptance."""
@@ -216,6 +219,7 @@ class _Storm:
         self._oracle.counts["stops"] += stops
         self._expected = 0 if stops else -signal.SIGKILL
         self._exporter.send(signal.SIGTERM if stops else signal.SIGKILL)
+        self._oracle.note("SIGTERM" if stops else "SIGKILL")
         if not stops:
             self._oracle.excuse()
         self._dead.set()
