@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.providers.apify._account import read_account
@@ -364,6 +364,7 @@ ANSWERS = st.builds(
 )
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(
     st.fixed_dictionaries(
         dict.fromkeys(("/v2/actors", "/v2/actor-runs", "/v2/actor-builds", "/v2/users/me/limits"), ANSWERS)

@@ -76,7 +76,7 @@ class Actors:
         except ProviderError as error:
             if not found and not malformed:
                 raise
-            look.problem = look.problem or error
+            look.fail(error)
             found = self._own | found
         self._own = found
         self._once_own |= found.keys()
@@ -103,6 +103,8 @@ class Actors:
             if other.asked_seconds is not None and now_seconds - other.asked_seconds > AGAIN_SECONDS
         ][:MAX_AGAIN]
         for reference in (*new, *again):
+            if look.is_over:
+                return
             with look.tolerating():
                 await self._ask(reference, self._others[reference])
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from exporter.providers.apify._api import Api
     from exporter.providers.apify._look import Look
-    from exporter.status.model import Job, JobSeen, Known
+    from exporter.status.model import JobSeen, Known
 
 NS: Final = 1_000_000_000
 LOOK_BACK_NS: Final = 600 * NS
@@ -55,6 +55,8 @@ class Discovery:
         self._next: tuple[dict[str, int], int | None] = ({}, None)
         self._round_ns: int | None = None
         """The round over older runs has come down to here."""
+        self._shown: set[str] = set()
+        """Kinds of which the look has shown all that run."""
         self._missed: set[str] = set()
         self._orphans: dict[str, JobSeen] = {}
         """Jobs of which no list has said whose they are."""
@@ -64,25 +66,11 @@ class Discovery:
         for kind in KINDS:
             self._mark(kind, known)
         self._next = (dict(self._marks), self._behind_ns)
-        shows_runs = shows_builds = False
-        with look.tolerating():
-            await self._new_runs(known, look)
-            async for items in self._api.ascending(
-                PATHS["run"], {"status": ",".join(ACTIVE)}, None, priority=Priority.LIST
-            ):
-                look.take("run", items)
-            shows_runs = True
-        with look.tolerating():
-            await self._new_builds(known, look)
-            shows_builds = True
-        with look.tolerating():
-            await self._older_runs(known, look)
-        shown = {"run": shows_runs, "build": shows_builds}
-        missing = [job for job in known.jobs.values() if not job.result and job.key not in look.latest]
-        with look.tolerating():
-            await self._ask_missing([job for job in missing if shown[job.kind]], look)
-        with look.tolerating():
-            await self._ask_orphans(known, look)
+        self._shown = set()
+        for part in (self._runs, self._builds, self._older_runs, self._ask_missing, self._ask_orphans):
+            if not look.is_over:
+                with look.tolerating():
+                    await part(known, look)
 
     def done(self) -> None:
         """Note that what the look found has been handed on."""
@@ -108,6 +96,14 @@ class Discovery:
         if newest_ns:
             self._marks[kind] = newest_ns
 
+    async def _runs(self, known: Known, look: Look) -> None:
+        """Read new runs, and those that the vendor lists as running."""
+        await self._new_runs(known, look)
+        active = {"status": ",".join(ACTIVE)}
+        async for items in self._api.ascending(PATHS["run"], active, None, priority=Priority.LIST):
+            look.take("run", items)
+        self._shown.add("run")
+
     async def _new_runs(self, known: Known, look: Look) -> None:
         """Read the runs that started since the last look, and some before."""
         marks, _ = self._next
@@ -128,7 +124,7 @@ class Discovery:
             if behind_ns:
                 break
 
-    async def _new_builds(self, known: Known, look: Look) -> None:
+    async def _builds(self, known: Known, look: Look) -> None:
         """Read the newest builds, down to what is known and a little further."""
         marks, _ = self._next
         mark_ns = marks.get("build")
@@ -145,6 +141,7 @@ class Discovery:
                 break
         if newest_ns:
             marks["build"] = newest_ns
+        self._shown.add("build")
 
     async def _older_runs(self, known: Known, look: Look) -> None:
         """Read one page of runs that are known for longer: the next one of the round."""
@@ -160,8 +157,10 @@ class Discovery:
         reached_ns = min(min(starts, default=0), from_ns - _MS)
         self._round_ns = None if page.is_last or reached_ns <= oldest_ns else reached_ns
 
-    async def _ask_missing(self, missing: list[Job], look: Look) -> None:
+    async def _ask_missing(self, known: Known, look: Look) -> None:
         """Ask for jobs that were known to run and that no list has shown."""
+        active = [job for job in known.jobs.values() if not job.result and job.kind in self._shown]
+        missing = [job for job in active if job.key not in look.latest]
         runs = sorted((job for job in missing if job.kind == "run"), key=lambda job: job.started_ns)
         if len(runs) > _MANY:
             asked = {"startedAfter": time_text(runs[0].started_ns)}

@@ -91,6 +91,8 @@ class NewestJobs:
         missing.sort(key=lambda facet: facet[0] not in active)
         failures: dict[str, Exception] = {}
         for asked, facet in enumerate(missing[: MAX_FIRST if known.first else MAX_ASKED]):
+            if look.is_over:
+                break
             if asked and not known.first and self._api.client.budget.wait_seconds() > WAIT_SECONDS:
                 break
             try:
@@ -99,7 +101,7 @@ class NewestJobs:
                 self._none.add(facet)
             except ProviderError as error:
                 failures[facet[0]] = error
-                break
+                look.end_after(error)
         return failures
 
     def pipelines(self, actors: Sequence[Actor]) -> list[PipelineNow]:
@@ -109,6 +111,7 @@ class NewestJobs:
             now, before = self._pipeline(actor), self._shown.get(actor.id)
             shown[actor.id] = before if before is not None and before == now else now
         self._shown = shown
+        self._events = {actor_id: event for actor_id, event in self._events.items() if actor_id in shown}
         return list(shown.values())
 
     def _see(self, job: Job | JobSeen) -> None:

@@ -59,8 +59,9 @@ class Apify(Provider):
         self._newest.take(known, self._attributed(known, look), look.retired)
         selected = [actor for actor in actors if known.selects(actor.name)]
         failures = await self._newest.ask(selected, known, look)
-        with look.tolerating():
-            await self._ask_account()
+        if not look.is_over:
+            with look.tolerating():
+                await self._ask_account()
         self._discovery.done()
         return Listing(
             pipelines=self._newest.pipelines(actors),
