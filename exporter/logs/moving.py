@@ -154,7 +154,9 @@ class MovingTail:
         place = self._overlap(lines)
         if place and self._lines and lines[0] != self._lines[0]:
             self._cut = False
-        return place or self._overlap_cut(lines, size_bytes) or None
+        place = place or self._overlap_cut(lines, size_bytes)
+        # A last line that had only no newline is a line in common too.
+        return 0 if not place and lines[0] == self._unfinished != b"" else place or None
 
     def _overlap(self, lines: Sequence[bytes]) -> int:
         if not lines:
@@ -172,9 +174,11 @@ class MovingTail:
         head = lines[0]
         while head.startswith(_CUT_CHARACTER):
             head = head.removeprefix(_CUT_CHARACTER)
-        if later >= len(self._lines):
+        if not self._lines:  # of another process, or too much to be remembered
             sure = later if self._cut else later >= SURE_LINES and self._cut is None
             return later + 1 if sure else 0
+        if later >= len(self._lines):
+            return 0
         before = self._lines[-later - 1]
         if not before.endswith(head) or not (later or len(head) >= SURE_BYTES):
             return 0
@@ -193,7 +197,8 @@ class MovingTail:
             self._ledger.add(_Step(begun=_Begun(len(self._unfinished), digest(self._unfinished))))
             self.given += 1
         self._ledger.add(_Step(gap=True))
-        self._recent, self._begun, self._unfinished, self._lines = b"", _Begun(), b"", ()
+        self._read, self._recent = 0, b""
+        self._begun, self._unfinished, self._lines = _Begun(), b"", ()
         return Look(ended + b"\n" if ended else b"", Gap("window", None))
 
     def _is_cut(self, lines: Sequence[bytes], size_bytes: int) -> bool:
@@ -270,6 +275,7 @@ class _Ledger:
 
     def _go(self, step: _Step) -> None:
         if step.gap:
+            self._read = 0
             self._recent.clear()
             self._begun = _Begun()
         elif step.begun is not None:
