@@ -45,12 +45,12 @@ class _Line:
 
 @dataclass(slots=True)
 class _Last:
-    """The last request of a lane or with records of a pipeline that was accepted."""
+    """The last request of a lane, or with records of a pipeline, that was accepted."""
 
     of: str
     ids: frozenset[str] = frozenset()
-    excuses: bool = False
-    """Whether that may come again: the exporter was killed, or got no answer."""
+    open: frozenset[str] = frozenset()
+    """What may come again: the exporter was killed, or got no answer. Once something new has come nothing older may."""
     accepted: int = 0
     whole_after: int = 0
     """A lane's batches may be split by pipeline until so many excuses were made."""
@@ -140,13 +140,13 @@ class Oracle:
         """Excuse one repeated batch a lane: the exporter was killed, or answers under way are lost."""
         self._excuses += 1
         for last in (*self._lanes, *(pipeline.sent for pipeline in self._pipelines.values())):
-            last.excuses = True
+            last.open |= last.ids
 
     def answered(self, ticket: Ticket) -> None:
         """Note that the exporter heard of an acceptance: no excuse is left, unless it came since."""
         for last, accepted in ticket.lasts:
             if (last.accepted, self._excuses) == (accepted, ticket.excuses):
-                last.excuses = False
+                last.open -= last.ids
         self.note(f"answered {ticket.number}")
 
     def refused(self, resources: Sequence[ResourceLogs]) -> None:
@@ -192,14 +192,12 @@ class Oracle:
 
     def _judge(self, last: _Last, ids: Sequence[str], all_repeats: set[str]) -> tuple[_Last, int]:
         repeats = [uid for uid in ids if uid in all_repeats]
-        if repeats and last.whole_after <= self._excuses:
-            where = f"of {'the last' if set(repeats) <= last.ids else 'an older'} batch of the {last.of}"
-            if not last.excuses:
-                text = f"{len(repeats)} of {len(ids)} records, {where}, came again without a reason"
-                self._problem(f"{text}, the first is {repeats[0]}: {self._bodies[repeats[0]]!r}")
-            elif foreign := set(repeats) - last.ids:
-                self._problem(f"{len(foreign)} records came again that were not in the {last.of}'s last batch")
-        last.ids, last.excuses = frozenset(ids), True
+        foreign = [uid for uid in repeats if uid not in last.open]
+        if foreign and last.whole_after <= self._excuses:
+            text = f"{len(foreign)} of {len(ids)} records came again that the {last.of} had no reason to repeat"
+            self._problem(f"{text}, the first is {foreign[0]}: {self._bodies[foreign[0]]!r}")
+        last.ids = frozenset(ids)
+        last.open = last.ids if len(repeats) < len(ids) else last.open | last.ids
         last.accepted += 1
         return last, last.accepted
 

@@ -38,6 +38,9 @@ _OTHER_WAY = 0.3
 _STOPS = 0.1
 """The part of the ends that are no kill but SIGTERM."""
 
+_STOP_SECONDS = 2.0
+"""A clean stop that takes longer may have given up an answer that came late."""
+
 _LIFE_SECONDS = 4.0
 _START_SECONDS = 60.0
 _DRAIN_SECONDS = 120.0
@@ -97,6 +100,7 @@ class _Storm:
         self._kills = 0
         self._dead = asyncio.Event()
         self._expected = 0
+        self._asked_at = 0.0
         self._kill_at = ""
         self._collector.moment = self._moment
 
@@ -186,7 +190,7 @@ class _Storm:
         except TimeoutError:
             self._kill()
         status = await self._exporter.ended()
-        if self._expected:
+        if self._expected or time.monotonic() - self._asked_at > _STOP_SECONDS:
             self._oracle.excuse()
         if status != self._expected:
             self._oracle.problems.append(f"the exporter ended by itself with status {status}")
@@ -220,6 +224,7 @@ class _Storm:
         self._expected = 0 if stops else -signal.SIGKILL
         self._exporter.send(signal.SIGTERM if stops else signal.SIGKILL)
         self._oracle.note("SIGTERM" if stops else "SIGKILL")
+        self._asked_at = time.monotonic()
         if not stops:
             self._oracle.excuse()
         self._dead.set()
