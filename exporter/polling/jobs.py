@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from exporter.status.model import Job, JobSeen, Listing
 
 CONCURRENCY: Final = 4
-BATCH: Final = 100
+BATCH: Final = 25
 """So many jobs are settled between two commits."""
 
 BASELINES: Final = 200
@@ -100,7 +100,8 @@ class SourceJobs:
         """
         await self._ask(self._source.jobs.due(self._clock()), Priority.EVENTS, deadline)
         if self._baselines > 0 and self._clock() >= (self._began_seconds or 0.0) + SETTLE_SECONDS:
-            await self._ask(self._source.jobs.unbased(self._baselines), Priority.SWEEP, deadline)
+            now = time.monotonic()
+            await self._ask(self._source.jobs.unbased(self._baselines), Priority.SWEEP, now + (deadline - now) / 4)
 
     def _look(self, seen: Sequence[JobSeen], *, first: bool, at_seconds: float) -> list[End]:
         """Have the ledger take in what is seen. What was not shown before is to be shown at zero first."""
@@ -172,11 +173,18 @@ class SourceJobs:
             job = self._source.jobs.by_key.get(key)
             if job is None:
                 continue
+            # Others come before a sweep without end: it does not wait for them past its time.
+            patience = deadline - time.monotonic() if priority is Priority.SWEEP else None
             try:
-                seen: JobSeen | None = await self._provider.job(job.kind, job.id, priority)
+                async with asyncio.timeout(patience):
+                    seen: JobSeen | None = await self._provider.job(job.kind, job.id, priority)
+            except TimeoutError:
+                return
             except NotFoundError:
                 seen = None
-            except ProviderError as error:
+            except Exception as error:
+                if not isinstance(error, ProviderError):  # one job must not keep the others from being settled
+                    _log.exception("source %s: %s", self._source.context.source, key)
                 if not self._give_up(key, error):
                     continue
                 seen = None
@@ -204,7 +212,7 @@ class SourceJobs:
             self._source.unsent_spans += spans(tracked.pipeline.name, job, settled)
         return changed
 
-    def _give_up(self, key: str, error: ProviderError) -> bool:
+    def _give_up(self, key: str, error: Exception) -> bool:
         """Have a job asked again later; after many tries, settle it without figures."""
         self._tries[key] += 1
         if self._tries[key] < MAX_TRIES:

@@ -26,8 +26,8 @@ MAX_FIRST: Final = 300
 """So many requests a source's first look makes for the newest jobs of Actors that its pages do not show."""
 
 MAX_ASKED: Final = 40
-WAIT_SECONDS: Final = 2.0
-"""In later looks fewer, and only while the budget has no longer queue."""
+SPARED: Final = 2.0
+"""In later looks fewer, and only while the budget has so many requests to spare; one a look in any case."""
 
 NS: Final = 1_000_000_000
 
@@ -93,7 +93,7 @@ class NewestJobs:
         for asked, facet in enumerate(missing[: MAX_FIRST if known.first else MAX_ASKED]):
             if look.is_over:
                 break
-            if asked and not known.first and self._api.client.budget.wait_seconds() > WAIT_SECONDS:
+            if asked and not known.first and self._api.client.budget.available() < SPARED:
                 break
             try:
                 await self._ask(*facet, look, quiet=not known.first and facet[0] in known.names)
@@ -143,7 +143,7 @@ class NewestJobs:
 
     async def _ask(self, actor_id: str, kind: str, look: Look, *, quiet: bool) -> None:
         path = f"{PATH}/{quote(actor_id, safe='')}/{kind}s"
-        page = await self._api.page(path, {"desc": "1"}, limit=1, priority=Priority.SWEEP)
+        page = await self._api.page(path, {"desc": "1"}, limit=1, priority=Priority.LIST)
         found = look.take(kind, page.items[:1])
         facet = (actor_id, kind)
         if not found:
