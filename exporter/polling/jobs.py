@@ -182,8 +182,8 @@ class SourceJobs:
                 return
             except NotFoundError:
                 seen = None
-            except Exception as error:
-                if not isinstance(error, ProviderError):  # one job must not keep the others from being settled
+            except Exception as error:  # noqa: BLE001  (one job must not keep the others from being settled)
+                if not isinstance(error, ProviderError):
                     _log.exception("source %s: %s", self._source.context.source, key)
                 if not self._give_up(key, error):
                     continue

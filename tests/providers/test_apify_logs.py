@@ -114,7 +114,7 @@ async def test_a_429_within_a_look_ends_it() -> None:
     run = ApifyWorld().add_actor("shop").start_run()
     async with serving(run.world) as (provider, server, _):
         server.faults.next(3, "/v2/actor-builds", APIFY_FAULTS["rate_limited"])
-        listing = await provider.list(Known())
+        listing = await provider.list(Known(first=False))
         assert isinstance(listing.problem, StatusError)
         assert ({run.id}, None) == ({job.id for job in listing.jobs}, listing.account)
 

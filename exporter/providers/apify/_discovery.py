@@ -113,7 +113,8 @@ class Discovery:
             if not newest_ns:
                 return
             marks["run"] = newest_ns
-        after_ns = self._behind_ns or (marks["run"] - LOOK_BACK_NS if "run" in marks else None)
+        mark_ns = marks.get("run", known.since_ns)
+        after_ns = self._behind_ns or (mark_ns - LOOK_BACK_NS if mark_ns else None)
         pages = 0
         async for items in self._api.ascending(PATHS["run"], {}, after_ns, priority=Priority.LIST):
             reached_ns = _newest(look.take("run", items))
@@ -127,9 +128,10 @@ class Discovery:
     async def _builds(self, known: Known, look: Look) -> None:
         """Read the newest builds, down to what is known and a little further."""
         marks, _ = self._next
-        mark_ns = marks.get("build")
-        newest_ns, until_ns = mark_ns or 0, None if mark_ns is None else mark_ns - LOOK_BACK_NS
-        first_limit = MAX_PAGE if mark_ns is None else MAX_PAGE // 10
+        newest_ns = marks.get("build", 0)
+        mark_ns = newest_ns or known.since_ns
+        until_ns = mark_ns - LOOK_BACK_NS if mark_ns else None
+        first_limit = MAX_PAGE // 10 if newest_ns else MAX_PAGE
         async for items in self._api.overlapping(
             PATHS["build"], {"desc": "1"}, first_limit=first_limit, priority=Priority.LIST
         ):

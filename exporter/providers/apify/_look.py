@@ -25,7 +25,7 @@ class Look:
         self.owners: dict[str, str] = {}
         """By key: whose a job is, as far as its item does not say."""
         self.retired: list[str] = []
-        self.problem: Exception | None = None
+        self.problem: ProviderError | None = None
         self.is_over = False
         """The vendor does not answer, or wants quiet: nothing more is asked in this look."""
         self.malformed = 0

@@ -55,6 +55,9 @@ class Apify(Provider):
         await self._discovery.look(known, look)
         references = {job.pipeline_id for job in look.jobs} | set(look.owners.values())
         await self._actors.resolve(known.names, references, look)
+        if known.first and look.problem is not None and not isinstance(look.problem, UnauthorizedError):
+            # What it does not show would later be taken for new.
+            raise look.problem
         actors = self._actors.all()
         self._newest.take(known, self._attributed(known, look), look.retired)
         selected = [actor for actor in actors if known.selects(actor.name)]
