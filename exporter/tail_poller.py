@@ -101,7 +101,8 @@ class TailPoller:
             self._connected(0)
 
     async def _look(self, backoff: Backoff, *, live: bool) -> None:
-        """Ask once, take in, and wait for the next look."""
+        """Ask once, take in, and wait for the next look: the wait counts from the asking."""
+        began = self._monotonic()
         try:
             tails = await self._ask()
         except ProviderError as error:
@@ -111,7 +112,8 @@ class TailPoller:
         self._connected(1)
         await self._take(tails)
         seconds = self._wait_seconds(live=live)
-        await self._rest(seconds, live=live, soon=live and seconds <= SOON * self._rate.fastest_seconds)
+        soon = live and seconds <= SOON * self._rate.fastest_seconds
+        await self._rest(max(0.0, seconds - (self._monotonic() - began)), live=live, soon=soon)
 
     async def _ask(self) -> Sequence[Tail]:
         """Ask once. What is open waits for the answer, but not for long."""
