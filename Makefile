@@ -26,6 +26,13 @@ chaos: $(READY_DEV)
 outage: $(READY_DEV)
 	$(BIN)/python -m tests.chaos.outage $(ARGS)
 
+# Apify's 200 log streams and GoldRush's moving tails, the exporter killed under them; `make integration` has short forms.
+vendors: $(READY_DEV)
+	$(BIN)/python -m tests.vendors apify --streams 200 --kills 40 $(ARGS)
+	$(BIN)/python -m tests.vendors goldrush --seconds 300 $(ARGS)
+	$(BIN)/python -m tests.vendors goldrush --seconds 300 --pipelines 3 --budget 10/s $(ARGS)
+	$(BIN)/python -m tests.vendors goldrush --seconds 300 --kills 30 $(ARGS)
+
 # As many random streams as the variable says; tests try 300.
 fuzz: $(READY_DEV)
 	PIPELINE_EXPORTER_FUZZ_RUNS=$${PIPELINE_EXPORTER_FUZZ_RUNS:-100000} $(BIN)/python -m pytest tests/logs/test_fuzz_all.py $(ARGS)

@@ -75,7 +75,9 @@ class _Storm:
         self._dead = asyncio.Event()
         self._kill_now = False
         self._kills = 0
-        self._queued = 0.0
+        self._filling = False
+        """Whether jobs are started in the place of those that ended."""
+        self._over = False
 
     async def run(self) -> Report:
         """Kill as often as asked for, then let the last exporter bring everything home."""
@@ -87,10 +89,12 @@ class _Storm:
             old = self._actors[number].start_run()
             old.log("this is from before counting began")
             old.finish()
+            self._start((90.0, 120.0))  # runs when counting begins
         living = asyncio.create_task(self._live())
         troubles = [asyncio.create_task(self._cut_streams())]
         try:
             await self._exporter.start()
+            self._filling = True
             while self._kills < self._options.kills:
                 await self._live_and_die()
                 self._say(f"{self._kills} kills, {dict(self._oracle.counts)} {self._oracle.problems[-1:]}")
@@ -133,7 +137,6 @@ class _Storm:
         """Let the jobs live: in real time, whatever happens to the exporter."""
         owed = 0.0
         before = time.monotonic()
-        self._filling = True
         while True:
             await asyncio.sleep(_TICK_SECONDS)
             self._world.advance_to(time.time_ns() // 1_000)
@@ -145,12 +148,12 @@ class _Storm:
             while owed >= 1 and self._scripts:
                 owed -= 1
                 self._random.choice(self._scripts).say()
-            for script in [script for script in self._scripts if script.overdue or not self._filling]:
+            for script in [script for script in self._scripts if script.overdue or self._over]:
                 self._end(script)
             if self._filling:
                 self._move_ended()
 
-    def _start(self) -> None:
+    def _start(self, life_seconds: tuple[float, float] | None = None) -> None:
         random = self._random
         actor = random.choice(self._actors)
         unlisted = random.choice((0, 0, random.uniform(0.5, 5)))
@@ -161,7 +164,7 @@ class _Storm:
         if ready:
             self._world.schedule(random.uniform(0.5, 4), lambda: self._run(job))
         stream = self._oracle.know(job.id, actor.full_name, job.kind)
-        self._scripts.append(Script(job, stream, random, random.uniform(*self._options.job_seconds)))
+        self._scripts.append(Script(job, stream, random, random.uniform(*(life_seconds or self._options.job_seconds))))
         self._oracle.counts["jobs"] += 1
 
     @staticmethod
@@ -239,7 +242,7 @@ class _Storm:
         """Let all jobs end, with enough places for all logs."""
         self._dead.clear()
         await asyncio.sleep(self._random.uniform(2, 5))
-        self._filling = False
+        self._filling, self._over = False, True
 
     async def _drain(self) -> None:
         """Wait until everything that was written was accepted, and every end told."""

@@ -137,7 +137,7 @@ class _Storm:
             await exporter.kill()
             self._oracle.excuse()
             await asyncio.sleep(self._random.uniform(*options.down_seconds))
-            await exporter.launch()
+            await exporter.start()
             self._say(f"{dict(self._oracle.counts)} {self._oracle.problems[-1:]}")
             await asyncio.sleep(self._random.uniform(0.5, 1.5) * part_seconds)
 
