@@ -65,7 +65,7 @@ class JobWatch:
     async def ask(self) -> bool:
         """Ask the vendor whether it has ended. Raises StreamRefusedError."""
         job = self.job
-        job_ends = job.ends
+        ends = job.ends + (not job.result)
         try:
             seen = await self._provider.job(job.kind, job.id, Priority.REOPEN)
         except NotFoundError:
@@ -75,7 +75,7 @@ class JobWatch:
         else:
             self._told = seen.result
         if self._told:
-            self._told_ends, self._ended_at = job_ends + 1, time.monotonic()
+            self._told_ends, self._ended_at = ends, time.monotonic()
         return bool(self._told)
 
     def settle_seconds(self) -> float:
