@@ -85,6 +85,7 @@ class SourceJobs:
         source, ledger = self._source, self._source.jobs
         left_out = {now.id for now in listing.pipelines} - source.by_id.keys()
         ledger.leave_out(left_out)
+        ledger.reach(listing.jobs)
         for key in listing.retired:
             ledger.retire(key)
         seen = [one for one in listing.jobs if one.pipeline_id and one.pipeline_id not in left_out]

@@ -233,6 +233,24 @@ async def test_many_missing_runs_are_read_by_the_page() -> None:
     assert ([], 8) >= (list(looks.ledger.active), len(looks.client.asked))
 
 
+async def test_a_list_that_is_behind_wakes_nobody() -> None:
+    """A run that had ended, and that a list shows as running, is asked for itself: it may have ended all the same."""
+    ended = run(1, finishedAt=f"{DAY}10:05:00.000Z")
+    looks = Looks({"/v2/actor-runs": pages([ended], 10), "/v2/actor-runs/run1": {"data": ended}})
+    before = (await looks.look()).pipelines
+    looks.client.table["/v2/actor-runs"] = pages([ended | {"status": "RUNNING", "finishedAt": None}], 10)
+    assert (before, []) == ((await looks.look()).pipelines, list(looks.ledger.active))
+
+
+async def test_jobs_of_an_actor_that_is_not_shown_are_left_out() -> None:
+    """Jobs of an Actor that the key may not see, or that is gone, are left out: there is no name for them."""
+    forbidden = UnauthorizedError("/v2/actors/actor8", "answered 403", status=403)
+    runs = [run(1), run(8, actId="actor8"), run(9, actId="actor9")]
+    looks = Looks({"/v2/actor-runs": pages(runs, 10), "/v2/actors/actor8": forbidden})
+    listing = await looks.look()
+    assert (None, {"run1"}, 1) == (listing.problem, {job.id for job in listing.jobs}, len(listing.pipelines))
+
+
 async def test_a_resurrected_run_with_its_old_end_runs() -> None:
     """A run that is RUNNING, with the time of the end that is known, has not ended."""
     items = [run(1, finishedAt=f"{DAY}10:05:00.000Z")]

@@ -115,10 +115,10 @@ class Actors:
         found = self._references().get(reference)
         return "" if found is None else found
 
-    def is_gone(self, actor_id: str) -> bool:
-        """Whether the vendor has no such Actor."""
+    def is_hidden(self, actor_id: str) -> bool:
+        """Whether the vendor was asked for an Actor, and has none or does not show it."""
         other = self._others.get(actor_id)
-        return other is not None and other.gone
+        return other is not None and (other.gone or (other.actor is None and other.asked_seconds is not None))
 
     def all(self) -> list[Actor]:
         """Return the Actors to show. Of several with one name, the user's own in the list comes first."""

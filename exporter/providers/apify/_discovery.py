@@ -8,6 +8,7 @@ that one which was resurrected and ended again between two looks is found.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
@@ -67,7 +68,8 @@ class Discovery:
             self._mark(kind, known)
         self._next = (dict(self._marks), self._behind_ns)
         self._shown = set()
-        for part in (self._runs, self._builds, self._older_runs, self._ask_missing, self._ask_orphans):
+        parts = (self._runs, self._builds, self._older_runs, self._ask_missing, self._ask_risen, self._ask_orphans)
+        for part in parts:
             if not look.is_over:
                 with look.tolerating():
                     await part(known, look)
@@ -178,6 +180,13 @@ class Discovery:
                 if job.key in self._missed or job.started_ns < newest_ns - YOUNG_NS:
                     look.retired.append(job.key)
                 self._missed.add(job.key)
+
+    async def _ask_risen(self, known: Known, look: Look) -> None:
+        """Ask for jobs that had ended and that a list shows as running: a list can be behind what was known before."""
+        active = [job for job in look.latest.values() if not job.result and job.key in known.jobs]
+        for job in [job for job in active if known.jobs[job.key].result][:MAX_SINGLE]:
+            with contextlib.suppress(NotFoundError):
+                look.add(await self.ask(job.kind, job.id, Priority.LIST))
 
     async def _ask_orphans(self, known: Known, look: Look) -> None:
         """Ask jobs whose they are, where no list says so: those that run first, then the newest."""

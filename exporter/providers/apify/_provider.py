@@ -124,7 +124,7 @@ class Apify(Provider):
             self._account = read_account(data) or self._account
 
     def _attributed(self, known: Known, look: Look) -> Sequence[JobSeen]:
-        """Return the jobs of a look, each with the id of its Actor; without those of Actors that are gone."""
+        """Return the jobs of a look, each with the id of its Actor; without those of Actors that nobody can name."""
         found = []
         for one in look.jobs:
             reference = look.owners.get(one.key) or one.pipeline_id
@@ -135,7 +135,7 @@ class Apify(Provider):
                 if one.status in {"READY", "RUNNING"} and one.finished_ns and one.finished_ns == job.counted_ns:
                     # It was resurrected, and is shown with the time of its last end.
                     one = replace(one, result="", finished_ns=0)  # noqa: PLW2901  (the same job)
-            elif not actor_id or self._actors.is_gone(actor_id):
+            elif not actor_id or self._actors.is_hidden(actor_id):
                 continue
             found.append(replace(one, pipeline_id=actor_id))
         return found
