@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from exporter.logs.backoff import Backoff
 from exporter.logs.look_rate import LookRate
+from exporter.logs.moving import Window
 from exporter.logs.moving_log import MovingLog
 from exporter.providers.budget import Priority
 from exporter.providers.errors import ProviderError
@@ -79,6 +80,7 @@ class TailPoller:
         self._monotonic = monotonic
         self._logs: dict[str, MovingLog] = {}
         self._rate = LookRate(interval_seconds)
+        self._window = Window()
         self._old_pods: set[str] | None = None
         """Pods of the first answer whose first text is old; None before it."""
         self._answered_seconds: float | None = None
@@ -180,7 +182,7 @@ class TailPoller:
             if channel is None:
                 channel = self.channels[pod] = self._channel(pod)
             skips_old = pod in (self._old_pods or ()) and channel.is_new and channel.state.skip_before_ns > 0
-            log = self._logs[pod] = MovingLog(channel, self._monotonic, skips_old=skips_old)
+            log = self._logs[pod] = MovingLog(channel, self._monotonic, self._window, skips_old=skips_old)
             self._known.pop(pod, None)
         return log
 

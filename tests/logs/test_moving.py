@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.logs.moving import Look, MovingTail
+from exporter.logs.moving import Look, MovingTail, Window
 from exporter.logs.resume import Gap, OverlapPosition
 
 GAP = Gap("window", None)
@@ -69,6 +69,24 @@ def test_a_gap_that_is_not_committed_is_found_again() -> None:
 def test_an_empty_answer_keeps_the_position() -> None:
     """A pod that shows nothing goes on where it was."""
     assert Look(block=b"c\n", new=1, shown=2) == tail(b"a\nb\n", b"").look(b"b\nc\n")
+
+
+def test_lines_after_an_empty_answer_are_whole() -> None:
+    """A pod that had said nothing yet has lost nothing, as long as an answer shows less than it could."""
+    assert Look(block=b"a\nb\n", new=2, shown=2) == tail(b"").look(b"a\nb\n")
+
+
+def test_a_full_answer_after_an_empty_one_is_a_gap() -> None:
+    """Where an answer shows as much as the vendor ever does, lines may be missing before it."""
+    window = Window()
+    other = MovingTail(None, window)
+    for answer in (b"a\nb\n", b"b\nc\n"):
+        other.look(answer)
+    moving = MovingTail(None, window)
+    moving.look(b"")
+    assert GAP == moving.look(b"x\ny\n").gap
+    hundred = b"".join(b"%d\n" % number for number in range(100))
+    assert GAP == tail(b"").look(hundred).gap
 
 
 def test_an_unfinished_line_waits_for_its_end() -> None:
