@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from exporter.providers.base import Health
     from exporter.status.model import Known
 
 START = 1_900_000_000.0
@@ -47,6 +48,12 @@ class Scripted(Provider):
         """Return what there is."""
         return Listing([self._world.look(one) for one in self._world.phases])
 
+    async def health(self) -> Health | None:
+        """Break, if it is told to."""
+        if self._world.broken is not None:
+            raise self._world.broken
+        return None
+
     async def close(self) -> None:
         """Nothing is open."""
 
@@ -58,6 +65,8 @@ class World(Harness):
         self.phases: dict[str, str | None] = {}
         self.records: dict[str, float] = {}
         self.target = "target"
+        self.broken: Exception | None = None
+        """Raised when the vendor is asked for its health."""
         self.budget = budget
         self._folder = folder
         self._now = START

@@ -193,3 +193,18 @@ async def test_the_vendors_counts_only_grow(tmp_path: Path) -> None:
         shown.append(world.total())
 
         assert [100.0, 130.0, 130.0, 150.0, 155.0, 155.0, 160.0, 160.0] == shown
+
+
+async def test_a_plug_in_that_breaks_breaks_nothing_else(tmp_path: Path) -> None:
+    """An error that no provider may raise is a problem of the poll; what is read beside it is counted, once."""
+    async with scripted(tmp_path) as world:
+        world.phases["a"] = "RUNNING"
+        await world.poll()
+        world.broken = RuntimeError("no provider may raise this")
+        world.phases["a"] = "FAILED"
+        assert "error" == await world.poll()
+        assert {FAILED: 1} == world.transitions("a")
+        world.broken = None
+        assert "success" == await world.poll()
+
+        assert {FAILED: 1} == world.transitions("a")
