@@ -33,6 +33,12 @@ CONCURRENCY: Final = 4
 BATCH: Final = 25
 """So many jobs are settled between two commits."""
 
+STRETCH: Final = 4
+"""The time for settling is so many intervals."""
+
+SHARE: Final = 0.5
+"""No more than this part of an interval's requests is for settling: after a long downtime, logs wait for them, too."""
+
 BASELINES: Final = 200
 """Of so many jobs that had ended before counting began, it is asked what they had used by then."""
 
@@ -99,10 +105,12 @@ class SourceJobs:
 
         With what is left of the budget, also for what jobs from before the start of counting had used.
         """
-        await self._ask(self._source.jobs.due(self._clock()), Priority.EVENTS, deadline)
+        interval_seconds = (deadline - time.monotonic()) / STRETCH
+        share = max(BATCH, int(SHARE * interval_seconds * self._budget.per_second))
+        await self._ask(self._source.jobs.due(self._clock())[:share], Priority.EVENTS, deadline)
         if self._baselines > 0 and self._clock() >= (self._began_seconds or 0.0) + SETTLE_SECONDS:
-            now = time.monotonic()
-            await self._ask(self._source.jobs.unbased(self._baselines), Priority.SWEEP, now + (deadline - now) / 4)
+            soon = time.monotonic() + interval_seconds
+            await self._ask(self._source.jobs.unbased(self._baselines), Priority.SWEEP, soon)
 
     def _look(self, seen: Sequence[JobSeen], *, first: bool, at_seconds: float) -> list[End]:
         """Have the ledger take in what is seen. What was not shown before is to be shown at zero first."""
