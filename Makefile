@@ -13,7 +13,7 @@ run: $(READY)
 	$(BIN)/pipeline-exporter demo --listen $(LISTEN)
 
 test: $(READY_DEV)
-	$(BIN)/python -m pytest -m "not integration" $(ARGS)
+	$(BIN)/python -m pytest -m "not integration" -n auto $(ARGS)
 
 integration: $(READY_INTEGRATION)
 	$(BIN)/python -m tests.integration.servers
@@ -34,6 +34,7 @@ lint: $(READY_INTEGRATION)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy examples/provider/pipeline_exporter_rivulet.py
 
 format: $(READY_DEV)
 	$(BIN)/ruff format .

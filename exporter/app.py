@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from exporter.config import ConfigError, load, load_web, parse_address
 from exporter.delivery import Delivery, StatusEvents
 from exporter.journal import Journal, JournalError
-from exporter.otlp.settings import SettingsError, read_settings
-from exporter.overview import overview
+from exporter.log_rates import LogRates
+from exporter.otlp.settings import SettingsError, read_destinations
+from exporter.overview import lines_read, overview
 from exporter.polling.scheduler import Scheduler
 from exporter.providers.budget import Budgets
 from exporter.providers.registry import provider_names
@@ -21,10 +22,11 @@ from exporter.status.exposition import Exposition
 from exporter.status.gzipped import Group, GzipCache
 from exporter.tailing import SourceLogs
 from exporter.telemetry import Telemetry
+from exporter.tracing import SourceSpans, Tracing
 from exporter.web import ReloadError, WebServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from pathlib import Path
 
     from exporter.config import Config, Source, WebConfig
@@ -51,14 +53,18 @@ class Exporter:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.path = path
-        self.config = config
+        self.config = self._started_with = config
         self.telemetry = Telemetry()
         self.journal = Journal(config.data_dir)
+        self.journal.on_replaced = self._write_again
         self.scheduler = Scheduler(self.telemetry)
         self.observed = Exposition(clock)
+        self.log_rates = LogRates(lambda: lines_read(self.pollers.values()))
+        self._looking: asyncio.Task[None] | None = None
         self.pollers: dict[str, Poller] = {}
         self.logs: dict[str, SourceLogs] = {}
         self.delivery: Delivery | None = None
+        self.tracing: Tracing | None = None
         self.started_seconds = clock()
         self.reload_error: str | None = None
         self.reload_seconds = clock()
@@ -91,6 +97,7 @@ class Exporter:
             await self._close()
             raise
         self.scheduler.start()
+        self._looking = asyncio.create_task(self.log_rates.run(), name="log rates")
 
     async def stop(self) -> None:
         """End what is under way in bounded time and close the journal."""
@@ -99,23 +106,27 @@ class Exporter:
             await asyncio.wait_for(self._reloading.acquire(), STOP_SECONDS)
         except TimeoutError:
             _log.warning("the configuration is still being loaded: the service stops all the same")
+        if self._looking is not None:
+            self._looking.cancel()
         await self.scheduler.stop()
         await self.web.stop(STOP_SECONDS)
         await self._close()
 
     async def _open_delivery(self) -> None:
-        """Begin to send records, where a destination is configured. Raises SettingsError or JournalError."""
-        settings = read_settings(self.config.otlp, os.environ)
-        if settings is not None:
-            self.delivery = Delivery(settings, self.config, self.journal, self.telemetry)
+        """Begin to send records and spans, each where a destination is configured. Raises SettingsError or JournalError."""
+        destinations = read_destinations(self.config.otlp, os.environ)
+        if destinations.logs is not None:
+            self.delivery = Delivery(destinations.logs, self.config, self.journal, self.telemetry)
             await self.delivery.start()
+        if destinations.traces is not None:
+            self.tracing = Tracing(destinations.traces, self.config.journal.limit, self.journal, self.telemetry)
+            await self.tracing.start()
 
     async def _close_delivery(self) -> None:
         while self.logs:
             await self.logs.popitem()[1].stop()
-        if self.delivery is not None:
-            await self.delivery.stop()
-            self.delivery = None
+        await asyncio.gather(*(part.stop() for part in (self.delivery, self.tracing) if part is not None))
+        self.delivery = self.tracing = None
 
     async def _close(self) -> None:
         await self._close_delivery()
@@ -132,6 +143,8 @@ class Exporter:
             await poller.restore()
             if self.delivery is not None:
                 await self._read_logs(source, poller, self.delivery)
+            if self.tracing is not None:
+                poller.source.traces = SourceSpans(self.tracing, source.provider, source.name, source.attributes)
             self.pollers[source.name] = poller
             self.telemetry.add_source(source.name, poller.budget.available)
             self.scheduler.add(poller)
@@ -140,8 +153,17 @@ class Exporter:
     async def _read_logs(self, source: Source, poller: Poller, delivery: Delivery) -> None:
         """Send a source's status changes as events, and read its logs where that is wanted. Raises JournalError."""
         poller.source.events = StatusEvents(delivery, source.provider, source.name, source.attributes)
-        if source.logs.enabled:
-            logs = SourceLogs(source, poller.provider, delivery.outbox, self.journal, poller.source, self._clock)
+        if source.logs.enabled and poller.provider.logs is not None:
+            logs = SourceLogs(
+                source,
+                poller.provider,
+                delivery.outbox,
+                self.journal,
+                poller.source,
+                self._clock,
+                jobs=poller.jobs.known,
+            )
+            poller.jobs.reads_logs = True
             await logs.restore()
             self.logs[source.name] = logs
             poller.on_list = logs.sync
@@ -154,6 +176,16 @@ class Exporter:
         await poller.provider.close()
         self.telemetry.remove_source(name)
 
+    def _write_again(self) -> None:
+        """Have all that is known in memory written again: the journal was corrupt and has begun anew."""
+        for poller in self.pollers.values():
+            poller.source.write_again()
+        for logs in self.logs.values():
+            logs.write_again()
+        for part in (self.delivery, self.tracing):
+            if part is not None:
+                part.write_again()
+
     def _show_sources(self) -> None:
         order = [source.name for source in self.config.sources]
         self.pollers = {name: self.pollers[name] for name in sorted(self.pollers, key=order.index)}
@@ -164,8 +196,10 @@ class Exporter:
     def _count_request(self, source: str) -> Callable[[str], None]:
         return lambda code: self.telemetry.api_requests.labels(source, code).inc()
 
-    async def reload(self) -> None:
+    async def reload(self) -> Sequence[str]:
         """Apply the configuration file as it is now; sources that are the same go on undisturbed.
+
+        Returns what has changed and takes a restart.
 
         Raises ReloadError when the file is refused; the old configuration stays in force.
         """
@@ -173,14 +207,14 @@ class Exporter:
             try:
                 config = await asyncio.to_thread(load, self.path, os.environ, provider_names())
                 web = await asyncio.to_thread(load_web, self._web_path) if self._web_path is not None else None
-                read_settings(config.otlp, os.environ)
+                read_destinations(config.otlp, os.environ)
             except (ConfigError, SettingsError) as error:
                 self.reload_error = str(error)
                 self.telemetry.reload_successful.set(0)
                 _log.error("the new configuration is refused, the old one stays: %s", error)
                 raise ReloadError(str(error)) from error
             try:
-                await self._apply(config, web)
+                await self._apply(config)
             except (JournalError, ValueError) as error:
                 self.reload_error = f"the configuration could not be applied as a whole, load it again: {error}"
                 self.telemetry.reload_successful.set(0)
@@ -191,15 +225,21 @@ class Exporter:
             self.telemetry.reload_successful.set(1)
             self.telemetry.reload_timestamp.set(self.reload_seconds)
             _log.info("the configuration was loaded again from %s", self.path)
-
-    async def _apply(self, config: Config, web: WebConfig | None) -> None:
-        for key in ("listen", "data_dir"):
-            if getattr(config, key) != getattr(self.config, key):
+            waiting = self._takes_restart(config, web)
+            for key in waiting:
                 _log.warning("%s has changed: that takes a restart", key)
-        if config.log.format != self.config.log.format:
-            _log.warning("log.format has changed: that takes a restart")
+            return waiting
+
+    def _takes_restart(self, config: Config, web: WebConfig | None) -> Sequence[str]:
+        """Return the keys that are not as they were when the service started, of those that a reload does not apply."""
+        keys = [key for key in ("listen", "data_dir") if getattr(config, key) != getattr(self._started_with, key)]
+        if config.log.format != self._started_with.log.format:
+            keys.append("log.format")
         if web != self._web_config:
-            _log.warning("%s has changed: that takes a restart", self._web_path)
+            keys.append(str(self._web_path))
+        return keys
+
+    async def _apply(self, config: Config) -> None:
         before = {source.name: source for source in self.config.sources}
         after = {source.name: source for source in config.sources}
         same = all(getattr(config, key) == getattr(self.config, key) for key in ("metrics", "otlp", "journal"))
@@ -226,6 +266,8 @@ class Exporter:
 
     def _own_metrics(self, *, openmetrics: bool) -> bytes:
         self.telemetry.journal_bytes.set(self.journal.size_bytes())
+        for name, logs in list(self.logs.items()):
+            self.telemetry.show_streams(name, opened=logs.open, queued=logs.queued)
         outbox = self.delivery.outbox if self.delivery is not None else None
         self.telemetry.journal_records.set(outbox.waiting_records if outbox else 0)
         self.telemetry.journal_oldest.set((outbox.oldest_seconds if outbox else None) or 0)
@@ -246,8 +288,9 @@ class Exporter:
             return False, f"not ready: not polled yet: {', '.join(waiting)}"
         lines = ["ready"]
         lines += [f"source {name}: {poller.last_error}" for name, poller in self.pollers.items() if poller.last_error]
-        if self.delivery is not None and (problem := self.delivery.problem()):
-            lines.append(problem)
+        lines += [problem for part in (self.delivery, self.tracing) if part and (problem := part.problem())]
         if self.journal.last_error:
             lines.append(f"{self.journal.last_error}; counts go on in memory and are shown once they are written")
+        if self.journal.notice:
+            lines.append(self.journal.notice)
         return True, "\n".join(lines)

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from typing import IO, Any
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 _FILE = click.Path(path_type=Path)
@@ -153,6 +154,21 @@ def schema_command() -> None:
 _pipelines_option = click.option(
     "--feldera", type=click.IntRange(min=0), default=8, show_default=True, help="How many Feldera pipelines."
 )
+
+
+def _counts(others: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Give a command the options that say how many of each vendor's pipelines there are."""
+
+    def decorate(command: Callable[P, T]) -> Callable[P, T]:
+        for vendor, count, what in (("goldrush", others, "GoldRush pipelines"), ("apify", others, "Apify Actors")):
+            command = click.option(
+                f"--{vendor}", type=click.IntRange(min=0), default=count, show_default=True, help=f"How many {what}."
+            )(command)
+        return _pipelines_option(command)
+
+    return decorate
+
+
 _seed_option = click.option("--seed", type=int, default=0, show_default=True, help="Of all that happens by chance.")
 _speed_option = click.option(
     "--speed",
@@ -168,37 +184,32 @@ _faults_option = click.option(
 
 @main.command("demo")
 @click.option("--listen", default="127.0.0.1:10067", show_default=True, help="Where the service listens.")
-@_pipelines_option
+@_counts(others=4)
 @_seed_option
 @_speed_option
 @_faults_option
-def demo_command(listen: str, feldera: int, seed: int, speed: float, faults: float) -> None:
+def demo_command(listen: str, **simulated: Any) -> None:
     """Run the service against the bundled simulator: no account, no other server."""
     log.set_up("warning", "text")
-    options = SimulatorOptions(listen="127.0.0.1:0", feldera=feldera, seed=seed, speed=speed, faults=faults)
+    options = SimulatorOptions(listen="127.0.0.1:0", **simulated)
     _run(demo(options, listen, click.echo), (configuration.ConfigError, ValueError))
 
 
 @main.command("simulator")
 @click.option("--listen", default="127.0.0.1:8080", show_default=True, help="Where the simulated server listens.")
-@_pipelines_option
-@click.option("--apify", type=click.IntRange(0, 0), default=0, hidden=True)
-@click.option("--goldrush", type=click.IntRange(0, 0), default=0, hidden=True)
+@_counts(others=0)
 @_seed_option
 @_speed_option
 @_faults_option
 @click.option("--scenario", type=_FILE, metavar="FILE", help="What happens, instead of chance: see docs/simulator.md.")
-def simulator_command(
-    listen: str, feldera: int, apify: int, goldrush: int, seed: int, speed: float, faults: float, scenario: Path | None
-) -> None:
-    """Run a simulated Feldera server."""
-    del apify, goldrush  # for a later version, until which they can only be 0
+def simulator_command(listen: str, **simulated: Any) -> None:
+    """Run a simulated server of all vendors, each at its own paths."""
     log.set_up("warning", "text")
-    options = SimulatorOptions(listen=listen, feldera=feldera, seed=seed, speed=speed, faults=faults, scenario=scenario)
+    options = SimulatorOptions(listen=listen, **simulated)
 
     async def simulate() -> None:
         def ready(url: str) -> None:
-            click.echo(f"Simulated Feldera server  {url}\nStop with Ctrl-C.")
+            click.echo(f"Simulated vendors  {url}\nStop with Ctrl-C.")
 
         await run_simulator(options, ready=ready, stop=stop_on_signals())
 

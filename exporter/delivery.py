@@ -9,6 +9,8 @@ import time
 import uuid
 from typing import TYPE_CHECKING
 
+from exporter.journal import JournalError
+from exporter.log import report_broken
 from exporter.otlp.dead_letters import DeadLetters
 from exporter.otlp.destination import Destination
 from exporter.otlp.encode import StatusChange, encode_event, resource_attributes, resource_bytes
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 FLUSH_SECONDS = 2.0
 """At the end, what is pending gets so long to reach the journal."""
 
+ANSWER_SECONDS = 3.0
+"""At the end, answers to what is in flight are waited for so long: what was accepted is then not sent again."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -45,7 +50,7 @@ class Delivery:
         )
         self.outbox = Outbox(journal, limits, settings.lanes, lambda count: telemetry.records("dropped", count))
         self.destination = Destination(open_transport(settings))
-        self._letters = DeadLetters(config.data_dir, settings.dead_letter_limit_bytes)
+        self._letters = DeadLetters(journal.path.parent, settings.dead_letter_limit_bytes)
         self._sender = Sender(self.outbox, self.destination, self._letters, telemetry)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -57,7 +62,7 @@ class Delivery:
             asyncio.create_task(self._sender.run(), name="sender"),
         ]
         for task in self._tasks:
-            task.add_done_callback(_report)
+            task.add_done_callback(report_broken)
 
     async def stop(self) -> None:
         """Write what is pending and stop; what waits is sent after the next start."""
@@ -66,7 +71,12 @@ class Delivery:
         if self._tasks:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.gather(*self._tasks, return_exceptions=True), FLUSH_SECONDS)
+            await self._sender.finish(ANSWER_SECONDS)
         await self.destination.transport.close()
+
+    def write_again(self) -> None:
+        """Write what waits, as far as it is in memory, to a journal that has begun anew."""
+        self._tasks.append(asyncio.create_task(write_again(self.outbox), name="journal"))
 
     def problem(self) -> str | None:
         """Say why nothing is sent or read at the moment; None when all is well."""
@@ -77,6 +87,18 @@ class Delivery:
         if self.outbox.full:
             return f"reading logs pauses: {self.outbox.waiting_bytes} bytes wait in the journal"
         return None
+
+
+async def write_again(outbox: Outbox) -> None:
+    """Write what waits in an outbox, as far as it is in memory, until the journal holds it."""
+    while True:
+        try:
+            await outbox.write_again()
+        except JournalError as error:
+            _log.error("what waits to be sent is not in the journal: %s; tried again until it is", error)
+            await asyncio.sleep(1)
+        else:
+            return
 
 
 class StatusEvents:
@@ -121,9 +143,3 @@ class StatusEvents:
     def committed(self, waiting: Sequence[Waiting], batches: Sequence[LogBatch]) -> None:
         """Send what was committed."""
         self._outbox.committed(waiting, batches)
-
-
-def _report(task: asyncio.Task[None]) -> None:
-    """Say that a part broke in a way that nobody foresaw."""
-    if not task.cancelled() and task.exception() is not None:
-        _log.critical("%s broke: %r", task.get_name(), task.exception(), exc_info=task.exception())

@@ -7,7 +7,12 @@ import logging
 import sys
 import time
 from datetime import UTC, datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import asyncio
+
+_log = logging.getLogger(__name__)
 
 
 def set_up(level: str, form: Literal["text", "json"]) -> None:
@@ -18,6 +23,12 @@ def set_up(level: str, form: Literal["text", "json"]) -> None:
     # What it says of jobs is said by the scheduler's events, counted, and in terms of sources.
     logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
+
+
+def report_broken(task: asyncio.Task[None]) -> None:
+    """Say that a part of the service broke in a way that nobody foresaw: what a task that ended is given to."""
+    if not task.cancelled() and task.exception() is not None:
+        _log.critical("%s broke: %r", task.get_name(), task.exception(), exc_info=task.exception())
 
 
 def _text() -> logging.Formatter:

@@ -19,7 +19,7 @@ from exporter.web.overview import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from exporter.app import Exporter
     from exporter.polling.poller import Poller
@@ -47,10 +47,14 @@ def overview(exporter: Exporter, *, source: str | None, q: str, limit: int) -> O
         version=__version__,
         started_at_seconds=exporter.started_seconds,
         sources=[_source(exporter, poller) for poller in exporter.pollers.values()],
-        pipelines=[_pipeline(row) for row in rows],
+        pipelines=[_pipeline(exporter, row) for row in rows],
         pipelines_matching=matching,
         transitions=_transitions(exporter, source),
-        journal=JournalOverview(str(exporter.journal.path), exporter.journal.size_bytes(), exporter.journal.last_error),
+        journal=JournalOverview(
+            str(exporter.journal.path),
+            exporter.journal.size_bytes(),
+            exporter.journal.last_error or exporter.journal.notice,
+        ),
         config=ConfigOverview(exporter.reload_error is None, exporter.reload_seconds, exporter.reload_error),
     )
 
@@ -79,8 +83,23 @@ def _source(exporter: Exporter, poller: Poller) -> SourceOverview:
         budget_remaining=poller.budget.available(),
         polls_missed=exporter.scheduler.missed(name),
         components=[_component(part) for part in series.components],
+        lines_per_second=_lines_per_second(exporter, poller),
         states=dict(states),
     )
+
+
+def lines_read(pollers: Iterable[Poller]) -> dict[tuple[str, str], int]:
+    """Return how many lines of each log were read, by source and pipeline."""
+    return {
+        (poller.settings.name, pipeline_id): logs.lines_read
+        for poller in pollers
+        for pipeline_id, logs in list(poller.source.series.logs.items())
+    }
+
+
+def _lines_per_second(exporter: Exporter, poller: Poller) -> float | None:
+    rates = [exporter.log_rates.rate(key, lines) for key, lines in lines_read([poller]).items()]
+    return sum(rate for rate in rates if rate is not None) if any(rate is not None for rate in rates) else None
 
 
 def _component(part: Component) -> ComponentOverview:
@@ -88,8 +107,10 @@ def _component(part: Component) -> ComponentOverview:
     return ComponentOverview(part.name, part.healthy, "" if part.healthy else part.message)
 
 
-def _pipeline(row: _Row) -> PipelineOverview:
+def _pipeline(exporter: Exporter, row: _Row) -> PipelineOverview:
     now, pipeline = row.tracked.now, row.tracked.pipeline
+    poller = exporter.pollers[row.source]
+    logs = poller.source.series.logs.get(pipeline.id)
     return PipelineOverview(
         source=row.source,
         name=row.name,
@@ -100,8 +121,9 @@ def _pipeline(row: _Row) -> PipelineOverview:
         error_code=now.error_code if now else None,
         error_text=now.error_message if now else None,
         events_total=pipeline.events,
-        connector_errors=now.connector_errors if now else None,
+        connector_errors=int(now.gauges.get("connector_errors", 0)) if now else None,
         last_event_seconds=pipeline.newest_ns / NS if pipeline.newest_ns else None,
+        lines_per_second=None if logs is None else exporter.log_rates.rate((row.source, pipeline.id), logs.lines_read),
     )
 
 

@@ -19,7 +19,7 @@ from exporter.app import Exporter
 from exporter.config import load
 from exporter.providers.budget import Budgets
 from exporter.providers.errors import ProviderError
-from exporter.providers.registry import provider_names
+from exporter.providers.registry import BUILT_IN, provider_names
 from exporter.simulator import SimulatorOptions, run_simulator
 from exporter.sources import make_provider, share
 from exporter.web import ReloadError
@@ -109,7 +109,8 @@ def _demo_configuration(folder: Path, listen: str, url: str) -> Path:
         "listen": listen,
         "data_dir": str(folder / "data"),
         "log": {"level": "warning"},
-        "sources": [{"name": "demo", "provider": "feldera", "url": url, "interval": "2s", "budget": "50/s"}],
+        "defaults": {"interval": "2s", "budget": "50/s", "api_key": "demo"},
+        "sources": [{"name": name, "provider": name, "url": url} for name in BUILT_IN],
         "otlp": {"protocol": "file", "endpoint": str(folder / DEMO_LOGS)},
     }
     path.write_text(yaml.safe_dump(keys))
@@ -121,7 +122,8 @@ def _where_to_look(simulator: str, page: str, logs: Path) -> str:
         f"Page for people           {page}\n"
         f"Metrics for Prometheus    {page}metrics\n"
         f"Logs, as OTLP JSON lines  {logs}\n"
-        f"Simulated Feldera server  {simulator}\n"
+        f"Spans of Apify's runs     {logs}.traces\n"
+        f"Simulated vendors         {simulator}\n"
         "Stop with Ctrl-C; journal and logs are thrown away then."
     )
 
@@ -156,8 +158,10 @@ async def _check(source: Source, budget: Budget) -> Checked:
         return Checked(ok=False, found=f"{error}" + ("; the server itself says that it is healthy" if alive else ""))
     finally:
         await provider.close()
-    problem = f", {listing.malformed} could not be read" if listing.malformed else ""
+    problems = [f"{listing.malformed} could not be read"] if listing.malformed else []
+    problems += [str(error) for error in (listing.problem, *listing.failures.values()) if error is not None][:1]
+    problem = "".join(f", {one}" for one in problems)
     chosen = f"{selected} of {len(names)} pipelines selected"
     if names and not selected:
         chosen = f"of {len(names)} pipelines none selected: look at include and exclude"
-    return Checked(not listing.malformed, f"{server}, {chosen}{problem}")
+    return Checked(not problems, f"{server}, {chosen}{problem}")

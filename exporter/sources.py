@@ -10,7 +10,8 @@ from yarl import URL
 
 from exporter import __version__
 from exporter.config import SecretError, ssl_context
-from exporter.polling.poller import Poller, Settings
+from exporter.polling.poller import Poller
+from exporter.polling.settings import Settings
 from exporter.polling.tracked import TrackedSource
 from exporter.providers.errors import CredentialError
 from exporter.providers.http import Connection, HttpClient

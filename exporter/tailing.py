@@ -1,4 +1,9 @@
-"""The logs of one source's pipelines: a tailer for each, as the list of pipelines says, on its way to the outbox."""
+"""The logs of one source's pipelines, on their way to the outbox: which are read, as the list of pipelines says.
+
+streams   one a pipeline that goes on for ever                 Tailer
+jobs      one a job, that ends; so many are open at once       JobTailer
+tails     asked for again and again, one answer for all pods   TailPoller
+"""
 
 from __future__ import annotations
 
@@ -10,27 +15,22 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from exporter.logs.redact import Redactor
-from exporter.logs.run import Run
-from exporter.logs.stats import LogStats
-from exporter.logs.tailer import StreamRefusedError, StreamState, Tailer, TailSettings
-from exporter.otlp.encode import resource_attributes, resource_bytes
-from exporter.otlp.encode_runs import encode_named
-from exporter.otlp.outbox import Batch
-from exporter.providers.budget import Priority
-from exporter.providers.errors import NotFoundError, ProviderError, StatusError, TimedOutError
+from exporter.log_readers import Readers
+from exporter.log_sinks import PipelineLogs
+from exporter.logs.places import choose
+from exporter.logs.tailer import StreamState
 from exporter.status.log_series import LogSeries
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping
 
     from exporter.config import Source
     from exporter.journal import Journal
-    from exporter.logs.resume import Position
-    from exporter.logs.tailer import Connection, Named
+    from exporter.log_readers import Reader, Reading
     from exporter.otlp.outbox import Outbox
     from exporter.polling.tracked import TrackedSource
     from exporter.providers.base import Provider
+    from exporter.status.model import Job
 
 BROKEN_SECONDS = 30.0
 
@@ -38,18 +38,15 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class _Tail:
-    """One pipeline's tailer, the name by which the vendor knows it now, and its resource."""
+class _Log:
+    """A log that is read."""
 
-    name: str
-    resource: bytes
-    stats: LogStats
-    tailer: Tailer
-    task: asyncio.Task[None] | None = None
+    reading: Reading
+    task: asyncio.Task[None]
 
 
 class SourceLogs:
-    """All tailers of a source. `sync()` is told after each list which pipelines there are."""
+    """All logs of a source. `sync()` is told after each list which pipelines there are."""
 
     def __init__(
         self,
@@ -60,6 +57,7 @@ class SourceLogs:
         tracked: TrackedSource,
         clock: Callable[[], float] = time.time,
         *,
+        jobs: Callable[[], Mapping[str, Job]] = dict,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._source = source
@@ -70,11 +68,26 @@ class SourceLogs:
         self._context, self._series = tracked.context, tracked.series
         self._began_seconds = clock()
         self._clock = clock
+        self._jobs = jobs
         self._sleep = sleep
         self._states: dict[str, StreamState] = {}
         """Of streams that are not read now. A pipeline that vanished may come back, and its log with it."""
-        self._tails: dict[str, _Tail] = {}
+        self._streams: dict[str, set[str]] = {}
+        """The streams that were ever read, by pipeline."""
+        self._readers = Readers(source, provider, outbox, tracked, clock, jobs, self._states, sleep)
+        self._pipelines: dict[str, PipelineLogs] = {}
+        self._logs: dict[str, _Log] = {}
+        """By stream; of moving tails by pipeline."""
         self._stopping: set[asyncio.Task[None]] = set()
+        self._skip_before_ns = 0
+        self._synced = False
+        self.queued = 0
+        """Logs of jobs that wait for a place."""
+
+    @property
+    def open(self) -> int:
+        """How many logs are read."""
+        return len(self._logs)
 
     async def restore(self) -> None:
         """Read how far each stream has been read. Raises JournalError."""
@@ -85,157 +98,115 @@ class SourceLogs:
             except msgspec.MsgspecError:
                 _log.error("source %s: the journal's position of the log %s cannot be read", self._source.name, stream)
             else:
-                self._show_restored(stream)
+                self._streams.setdefault(self._states[stream].pipeline or stream, set()).add(stream)
+        for pipeline_id, tracked in self._tracked.by_id.items():
+            self._show(pipeline_id, tracked.pipeline.name)
+
+    def write_again(self) -> None:
+        """Have the states of what is read written: the journal was corrupt and has begun anew."""
+        for reading in (log.reading for log in self._logs.values()):
+            for stream, channel in reading.channels.items():
+                if channel.state.position is not None:
+                    reading.sinks[stream].note(channel.state)
 
     def sync(self, names: Mapping[str, str]) -> None:
-        """Tail these pipelines (names by id) and no others."""
-        for pipeline_id in [one for one in self._series.logs if one not in names]:
-            if pipeline_id in self._tails:
-                self._stop(pipeline_id, self._tails.pop(pipeline_id))
-            self._show(pipeline_id)
+        """Read the logs of these pipelines (names by id) and no others."""
+        if not self._synced and self._source.logs.start == "end" and not self._states:
+            self._skip_before_ns = int(self._clock() * 1e9)
+        for pipeline_id in [one for one in self._pipelines if one not in names]:
+            self._hide(pipeline_id)
         for pipeline_id, name in names.items():
-            tail = self._tails.get(pipeline_id)
-            if tail is None:
-                self._tails[pipeline_id] = self._start(pipeline_id, name)
-                self._show(pipeline_id)
-            elif tail.name != name:
-                tail.name, tail.resource = name, self._resource(pipeline_id, name)
-                self._show(pipeline_id)
+            self._show(pipeline_id, name)
+        self._start_and_stop()
+        self._synced = True
 
-    def _show(self, pipeline_id: str) -> None:
-        """Put a pipeline's log metrics on the exposition, or take them off."""
-        tail = self._tails.get(pipeline_id)
+    def _start_and_stop(self) -> None:
+        """Read what is wanted now, and nothing else."""
+        wanted = self._wanted()
+        for key in [one for one in self._logs if one not in wanted]:
+            self._stop(key)
+        for key, (pipeline, job) in wanted.items():
+            if key not in self._logs:
+                self._start(key, pipeline, job)
+
+    def _wanted(self) -> dict[str, tuple[PipelineLogs, Job | None]]:
+        """Return what is to be read: all pipelines, or as many jobs as there are places."""
+        if self._provider.logs != "jobs":
+            return {pipeline_id: (pipeline, None) for pipeline_id, pipeline in self._pipelines.items()}
+        unread = [job for job in self._jobs().values() if job.pipeline_id in self._pipelines and self._is_unread(job)]
+        chosen, self.queued = choose(unread, self._source.logs.max_streams)
+        return {job.key: (self._pipelines[job.pipeline_id], job) for job in chosen}
+
+    def _is_unread(self, job: Job) -> bool:
+        """Whether there is more to read of a job: it runs, or has ended since its log was read to the end."""
+        state = self._states.get(job.key)
+        return job.reads_log and (not job.result or state is None or state.ends < job.ends)
+
+    def _show(self, pipeline_id: str, name: str) -> None:
+        """Put a pipeline's log metrics on the exposition, by its name as it is now."""
+        pipeline = self._pipelines.get(pipeline_id)
+        if pipeline is None:
+            pipeline = self._pipelines[pipeline_id] = PipelineLogs(self._source, pipeline_id, name)
+            streams = self._streams.get(pipeline_id, set()) & self._states.keys()
+            states = {stream: self._states[stream] for stream in streams}
+            pipeline.totals.show(states)
+            if self._provider.logs != "streams":
+                pipeline.base = states.get(pipeline_id, pipeline.base)
+        elif pipeline.name == name:
+            return
+        pipeline.name = name
+        for reading in (log.reading for log in self._logs.values()):
+            for sink in reading.sinks.values() if reading.pipeline_id == pipeline_id else ():
+                sink.rename()
         with self._series.lock:
-            if tail is None:
-                self._series.logs.pop(pipeline_id, None)
-            else:
-                self._series.logs[pipeline_id] = LogSeries(self._context, tail.name, tail.stats, self._began_seconds)
+            self._series.logs[pipeline_id] = LogSeries(self._context, name, pipeline.stats, self._began_seconds)
 
-    def _show_restored(self, pipeline_id: str) -> None:
-        """Show what was lost before a restart, for a pipeline that the journal shows too."""
-        tracked = self._tracked.by_id.get(pipeline_id)
-        if tracked is not None:
-            stats = LogStats()
-            _show_gaps(stats, self._states[pipeline_id])
-            with self._series.lock:
-                name = tracked.pipeline.name
-                self._series.logs[pipeline_id] = LogSeries(self._context, name, stats, self._began_seconds)
+    def _hide(self, pipeline_id: str) -> None:
+        """Take a pipeline's log metrics off the exposition, and stop to read its logs."""
+        for key in [key for key, log in self._logs.items() if log.reading.pipeline_id == pipeline_id]:
+            self._stop(key)
+        del self._pipelines[pipeline_id]
+        with self._series.lock:
+            self._series.logs.pop(pipeline_id, None)
 
     async def stop(self) -> None:
-        """Stop all tailers; what they have handed on is in the outbox."""
-        for pipeline_id, tail in self._tails.items():
-            self._stop(pipeline_id, tail)
-        self._tails.clear()
+        """Stop all; what was handed on is in the outbox."""
+        for key in list(self._logs):
+            self._stop(key)
         if self._stopping:
             await asyncio.wait(self._stopping)
 
-    def _start(self, pipeline_id: str, name: str) -> _Tail:
-        logs = self._source.logs
-        state = self._states.pop(pipeline_id, StreamState())
-        known = state.position is not None
-        if logs.start == "end" and not known:
-            state.skip_before_ns = int(self._clock() * 1e9)
-        stats = LogStats()
-        _show_gaps(stats, state)
+    def _start(self, key: str, pipeline: PipelineLogs, job: Job | None) -> None:
+        if job is not None:
+            skip_before_ns = 0 if self._synced else self._skip_before_ns
+            reading = self._readers.job(pipeline, job, skip_before_ns=skip_before_ns)
+        elif self._provider.logs == "tails":
+            reading = self._readers.tails(pipeline)
+        else:
+            reading = self._readers.stream(pipeline)
+        self._streams.setdefault(pipeline.id, set()).update(reading.channels)
+        name = f"log {self._source.name}/{pipeline.name}"
+        self._logs[key] = _Log(reading, asyncio.create_task(self._supervise(key, reading.reader), name=name))
 
-        async def open_stream(position: Position | None, again: bool) -> Connection:  # noqa: FBT001  (the tailer's own call)
-            return await self._open(tail, position, Priority.REOPEN if again or known else Priority.OPEN)
+    def _stop(self, key: str) -> None:
+        """Stop to read; what was handed on is in the outbox, and the states are kept."""
+        log = self._logs.pop(key)
+        for stream, channel in log.reading.channels.items():
+            self._states[stream] = channel.state
+        self._streams.setdefault(log.reading.pipeline_id, set()).update(log.reading.channels)
+        log.task.cancel()
+        self._stopping.add(log.task)
+        log.task.add_done_callback(self._stopping.discard)
 
-        async def put(records: Sequence[Named], state: StreamState) -> None:
-            await self._put(pipeline_id, tail, records, state)
-
-        tailer = Tailer(
-            f"{self._source.name}/{name}",
-            open_stream,
-            put,
-            Redactor(defaults=logs.redact.defaults, patterns=logs.redact.patterns),
-            TailSettings(logs.multiline.max_bytes, logs.multiline.timeout),
-            stats,
-            state,
-            confirm=lambda: self._confirm(pipeline_id),
-            sleep=self._sleep,
-        )
-        tail = _Tail(name, self._resource(pipeline_id, name), stats, tailer)
-        tail.task = asyncio.create_task(_supervise(tailer, self._sleep), name=f"log {tailer.name}")
-        return tail
-
-    def _stop(self, pipeline_id: str, tail: _Tail) -> None:
-        """Stop a tailer; what it has handed on is in the outbox, and its state is kept."""
-        self._states[pipeline_id] = tail.tailer.state
-        if tail.task is not None:
-            tail.task.cancel()
-            self._stopping.add(tail.task)
-            tail.task.add_done_callback(self._stopping.discard)
-
-    async def _open(self, tail: _Tail, position: Position | None, priority: Priority) -> Connection:
-        """Open a stream; what goes wrong becomes the label of a reconnect."""
-        try:
-            return await self._provider.open_log(tail.name, position, priority)
-        except ProviderError as error:
-            raise _refused(error) from error
-
-    async def _confirm(self, pipeline_id: str) -> bool:
-        """Ask whether the name that a pipeline is known by is still its own."""
-        tracked = self._tracked.by_id.get(pipeline_id)
-        if tracked is None or tracked.now is None:
-            return False
-        try:
-            return await self._provider.confirm(tracked.now, Priority.REOPEN)
-        except ProviderError as error:
-            raise _refused(error) from error
-
-    async def _put(self, pipeline_id: str, tail: _Tail, records: Sequence[Named], state: StreamState) -> None:
-        await self._outbox.put(
-            Batch(
-                key=(self._source.name, pipeline_id),
-                source=self._source.name,
-                stream=pipeline_id,
-                resource=tail.resource,
-                records=[encode_named(record, uid) for record, uid in records],
-                counts=[one.count if isinstance(one, Run) else 1 for one, _ in records],
-                position=msgspec.msgpack.encode(state),
-                read_seconds=time.time(),
-                committed=lambda: _show_gaps(tail.stats, state),
-            )
-        )
-
-    def _resource(self, pipeline_id: str, name: str) -> bytes:
-        return resource_bytes(
-            resource_attributes(
-                name=name,
-                source=self._source.name,
-                pipeline_id=pipeline_id,
-                provider=self._source.provider,
-                further=self._source.attributes,
-            )
-        )
-
-
-def _show_gaps(stats: LogStats, state: StreamState) -> None:
-    """Show the gaps that are committed."""
-    if stats.gaps != state.gaps or stats.lines_lost != state.lines_lost:
-        stats.gaps.clear()
-        stats.gaps.update(state.gaps)
-        stats.lines_lost = state.lines_lost
-        stats.version += 1
-
-
-def _refused(error: ProviderError) -> StreamRefusedError:
-    """Say what kept a stream from opening in the words of the metrics."""
-    reason = "refused"
-    if isinstance(error, NotFoundError):
-        reason = "not_found"
-    elif isinstance(error, TimedOutError):
-        reason = "timeout"
-    after = error.retry_after_seconds if isinstance(error, StatusError) else None
-    return StreamRefusedError(str(error), reason=reason, retry_after_seconds=after)
-
-
-async def _supervise(tailer: Tailer, sleep: Callable[[float], Awaitable[None]]) -> None:
-    """Keep a tailer running: one that broke in a way that nobody foresaw goes on from its position, later."""
-    while True:
-        try:
-            await tailer.run()
-        except Exception:  # noqa: BLE001  (logged with its trace, and the position is kept)
-            _log.exception("the log of %s broke and is opened again", tailer.name)
-            await sleep(BROKEN_SECONDS)
+    async def _supervise(self, key: str, reader: Reader) -> None:
+        """Keep a reader running: one that broke in a way that nobody foresaw goes on from its position, later."""
+        while True:
+            try:
+                await reader.run()
+            except Exception:  # noqa: BLE001  (logged with its trace, and the position is kept)
+                _log.exception("the log %s of source %s broke and is opened again", key, self._source.name)
+                await self._sleep(BROKEN_SECONDS)
+            else:
+                del self._logs[key]
+                self._start_and_stop()  # there is a place for another one
+                return

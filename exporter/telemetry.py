@@ -64,6 +64,9 @@ class Telemetry:
         self.api_budget_remaining = self._gauge(
             "api_budget_remaining", "Requests that the source could make at this moment.", "source"
         )
+        self.log_streams = self._gauge(
+            "log_streams", "Logs of a source that are read, and those that wait for a place.", "source", "state"
+        )
         self.journal_bytes = self._gauge("journal_bytes", "Size of the journal on the disk.")
         self.journal_limit_bytes = self._gauge("journal_limit_bytes", "The configured limit of the journal's records.")
         self.journal_records = self._gauge("journal_records", "Log records and events that wait to be sent.")
@@ -71,6 +74,7 @@ class Telemetry:
             "journal_oldest_timestamp_seconds", "When the oldest record that waits was read; 0 when none waits."
         )
         self.otlp_records = self._counter("otlp_records", "Log records and events, by what became of them.", "outcome")
+        self.otlp_spans = self._counter("otlp_spans", "Spans of ended jobs, by what became of them.", "outcome")
         self.otlp_requests = self._counter(
             "otlp_requests",
             "Requests to the OTLP destination, by HTTP status, gRPC name, or timeout, connect, tls.",
@@ -90,6 +94,8 @@ class Telemetry:
         )
         for outcome in ("sent", "rejected", "dead_lettered", "dropped"):
             self.otlp_records.labels(outcome)
+        for outcome in ("sent", "rejected", "dropped"):
+            self.otlp_spans.labels(outcome)
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(f"pipeline_exporter_{name}", text, labels, registry=self.registry)
@@ -105,14 +111,30 @@ class Telemetry:
         self.poll_duration.labels(source)
         self.api_budget_remaining.labels(source).set_function(budget_remaining)
 
+    def show_streams(self, source: str, *, opened: int, queued: int) -> None:
+        """Show how many logs of a source are read, and how many wait for a place."""
+        self.log_streams.labels(source, "open").set(opened)
+        self.log_streams.labels(source, "queued").set(queued)
+
     def remove_source(self, source: str) -> None:
         """Take away the series of a source that is no longer configured."""
-        for metric in (self.polls, self.polls_missed, self.poll_duration, self.api_requests, self.api_budget_remaining):
+        for metric in (
+            self.polls,
+            self.polls_missed,
+            self.poll_duration,
+            self.api_requests,
+            self.api_budget_remaining,
+            self.log_streams,
+        ):
             metric.remove_by_labels({"source": source})
 
     def records(self, outcome: str, count: int) -> None:
         """Count records that were `sent`, `rejected`, `dead_lettered` or `dropped`."""
         self.otlp_records.labels(outcome).inc(count)
+
+    def spans(self, outcome: str, count: int) -> None:
+        """Count spans that were `sent`, `rejected` or `dropped`."""
+        self.otlp_spans.labels(outcome).inc(count)
 
     def request(self, code: str, seconds: float) -> None:
         """Count a request to the OTLP destination by the answer's code, and how long it took."""

@@ -96,7 +96,7 @@ def test_check_of_the_web_configuration(tmp_path: Path) -> None:
 def test_check_online_says_that_nothing_is_selected(tmp_path: Path) -> None:
     """A selection that leaves no pipeline is pointed at."""
     with running("simulator", "--listen", "127.0.0.1:0", "--feldera", "2") as simulator:
-        url = line(simulator, "Simulated Feldera server").rpartition(" ")[2]
+        url = line(simulator, "Simulated vendors").rpartition(" ")[2]
         path = configuration(tmp_path, "defaults: {include: [nothing]}\n", url)
         done = command("check", "--online", "--config", str(path))
     assert (0, True) == (done.returncode, "of 2 pipelines none selected: look at include and exclude" in done.stdout)
@@ -105,7 +105,7 @@ def test_check_online_says_that_nothing_is_selected(tmp_path: Path) -> None:
 def test_simulator_on_an_address_that_is_taken() -> None:
     """An address that another process listens on ends the simulator with status 1 and is named, once."""
     with running("simulator", "--listen", "127.0.0.1:0", "--feldera", "0") as first:
-        address = line(first, "Simulated Feldera server").rpartition("/")[2]
+        address = line(first, "Simulated vendors").rpartition("/")[2]
         done = command("simulator", "--listen", address)
     hint = "stop the process that has it, or choose another address with --listen"
     expected = f"Error: cannot listen on {address}: Address already in use; {hint}\n"
@@ -127,7 +127,7 @@ def test_bad_configuration_is_refused(tmp_path: Path, words: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["run"], ["nonsense"], ["simulator", "--apify", "3"], ["demo", "--listen", "nowhere"]]
+    "words", [["run"], ["nonsense"], ["simulator", "--apify", "-1"], ["demo", "--listen", "nowhere"]]
 )
 def test_wrong_usage(words: list[str]) -> None:
     """Wrong usage ends with status 2."""

@@ -89,3 +89,19 @@ async def test_changed_web_configuration_is_said_to_take_a_restart(
     with pytest.raises(ReloadError, match="nonsense"):
         await exporter.reload()
     await exporter.stop()
+
+
+async def test_what_takes_a_restart_is_said_until_then(tmp_path: Path) -> None:
+    """Each reload names the keys that are not as the service was started with; set back, they are no change."""
+    path = written(tmp_path, "a")
+    exporter = Exporter(path, load(path, {}))
+    await exporter.start()
+    before = path.read_text()
+    path.write_text(
+        before.replace("127.0.0.1:0", "127.0.0.1:1").replace("/data", "/elsewhere") + "log: {format: json}\n"
+    )
+    for _ in range(2):
+        assert ["listen", "data_dir", "log.format"] == await exporter.reload()
+    path.write_text(before)
+    assert [] == await exporter.reload()
+    await exporter.stop()

@@ -16,6 +16,7 @@ from exporter.journal import Journal, LogCommit, PipelineRow, PositionRow, Sourc
 from exporter.logs.tailer import StreamState
 from exporter.otlp.encode import export_request
 from exporter.otlp.outbox import Limits, Outbox
+from exporter.providers.base import LogStream
 from exporter.providers.budget import Priority
 from exporter.simulator import End, World
 from tests.logs.following import BOTH, CURSORS, LEGACY, following, one_pipeline, say
@@ -229,7 +230,7 @@ async def test_a_dead_peer_is_looked_for(tmp_path: Path) -> None:
     """The network asks for a peer that has been silent for a minute, and gives it up after another."""
     world, _ = one_pipeline()
     async with following(tmp_path, world) as follow:
-        log = await follow.harness.poller.provider.open_log("p", None, Priority.OPEN)
+        log = await follow.harness.poller.provider.open_log(LogStream("p", "p", "p"), None, Priority.OPEN)
         sock = log._stream._body._transport.get_extra_info("socket")  # type: ignore[attr-defined]
         options = ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT")
         actual = [sock.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name in options]

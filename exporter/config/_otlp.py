@@ -57,7 +57,7 @@ class Otlp(Model):
         Literal["http/protobuf", "grpc", "file"], BeforeValidator(choice("http/protobuf", "grpc", "file"))
     ] = Field(default="http/protobuf", description="How the collector is spoken to; file: OTLP JSON lines")
     endpoint: Text = Field(
-        description="The base URL (/v1/logs is added by http/protobuf), or the path of a file", min_length=1
+        description="The base URL (http/protobuf adds /v1/logs and /v1/traces), or the path of a file", min_length=1
     )
     headers: Headers = Field(default={}, repr=False, description="Further headers of every request")
     headers_file: OptionalFile = Field(

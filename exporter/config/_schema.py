@@ -27,6 +27,8 @@ def schema(providers: Iterable[str] = PROVIDERS) -> dict[str, Any]:
         "type": "string",
         "pattern": r"\$\{[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?\}",
     }
+    for block in ("Source", "SourceDefaults"):
+        definitions[block]["properties"]["api_key"]["anyOf"][0]["minLength"] = 1
     source = definitions["Source"]
     source["required"] = ["name", "provider"]
     provider = source["properties"]["provider"]

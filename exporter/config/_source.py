@@ -14,7 +14,6 @@ from exporter.config._nearest import nearest
 from exporter.config._secret import Secret, has_control_characters
 from exporter.config._tls import Tls
 from exporter.config._types import (
-    PROVIDERS,
     Duration,
     Headers,
     Model,
@@ -87,7 +86,7 @@ class Logs(Model):
     multiline: Multiline = Field(default=Multiline(), description="When a record of several lines is complete")
     redact: Redact = Field(default=Redact(), description="Which secrets are replaced in log records")
     max_streams: Annotated[int, *whole(1, 1_000_000)] = Field(
-        default=200, description="Log streams of this source that are open at once"
+        default=200, description="Apify: log streams of this source that are open at once"
     )
 
 
@@ -97,7 +96,7 @@ class Identity(Model):
     name: Annotated[str, BeforeValidator(_name), WithJsonSchema({"type": "string", "pattern": "^[a-z0-9_-]+$"})] = (
         Field(description="The label `source` of every metric; unique")
     )
-    provider: Text = Field(description="The vendor: feldera, or a plug-in's name")
+    provider: Text = Field(description="The vendor: feldera, goldrush, apify, or a plug-in's name")
     url: Url = Field(description="The vendor's base URL")
 
 
@@ -159,8 +158,6 @@ class Source(SourceDefaults, Identity):
     @classmethod
     def _check_provider(cls, value: str, info: ValidationInfo) -> str:
         known = context_of(info).providers
-        if value in PROVIDERS - known:
-            raise ValueError(f"provider {{value}} is not in this version; known are {', '.join(sorted(known))}")
         if value not in known:
             raise ValueError(f"unknown provider {{value}}{nearest(value, known)}")
         return value

@@ -1,13 +1,17 @@
 """The SQLite file that outlives the process: what it holds is committed before it is shown or sent."""
 
 from exporter.journal._errors import JournalError, JournalInUseError
-from exporter.journal._journal import KEEP_GONE_SECONDS, Journal
-from exporter.journal._logs import Group, LogBatch, LogCommit, PositionRow, Waiting
-from exporter.journal._status import PipelineRow, SourceRow, StatusBatch
+from exporter.journal._file import KEEP_GONE_SECONDS
+from exporter.journal._journal import Journal
+from exporter.journal._logs import LOGS, SPANS, Group, LogBatch, LogCommit, PositionRow, Table, Waiting
+from exporter.journal._status import JobRow, PipelineRow, SourceRow, StatusBatch
 
 __all__ = [
     "KEEP_GONE_SECONDS",
+    "LOGS",
+    "SPANS",
     "Group",
+    "JobRow",
     "Journal",
     "JournalError",
     "JournalInUseError",
@@ -17,5 +21,6 @@ __all__ = [
     "PositionRow",
     "SourceRow",
     "StatusBatch",
+    "Table",
     "Waiting",
 ]

@@ -11,7 +11,7 @@ The thread owns the connection. `_closed` is only touched on the event loop; the
 from __future__ import annotations
 
 import asyncio
-import fcntl
+import contextlib
 import logging
 import queue
 import sqlite3
@@ -19,11 +19,12 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from exporter.journal import _logs, _status
-from exporter.journal._errors import JournalError, JournalInUseError
+from exporter.journal import _file, _logs, _status
+from exporter.journal._errors import JournalError
+from exporter.journal._logs import LOGS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
     from typing import IO
 
@@ -31,14 +32,8 @@ T = TypeVar("T")
 Work = tuple["Callable[[sqlite3.Connection], object]", "asyncio.Future[object]", bool]
 
 FILE_NAME: Final = "journal.db"
-KEEP_GONE_SECONDS: Final = 30 * 86400.0
-"""A vanished pipeline's counts are kept so long: a list that was empty by mistake must not reset them."""
-
-_PAGE_BYTES: Final = 16 * 1024
-"""Of a new file. Batches of records are megabytes; in pages of 4 KiB writing them takes twice the CPU time."""
-
-_CHECKPOINT_BYTES: Final = 16 * 1024 * 1024
-"""What was accepted by then is never written a second time, from the write-ahead log to the file."""
+RETRY_SECONDS: Final = 1.0
+"""A file that could not be opened for writing is tried again no sooner."""
 
 _log = logging.getLogger(__name__)
 
@@ -55,9 +50,24 @@ class Journal:
         self._lock: IO[str] | None = None
         self._db: sqlite3.Connection | None = None
         self._closed = False
+        self.notice: str | None = None
+        """What became of a corrupt file since the start."""
+        self.on_replaced: Callable[[], None] = lambda: None
+        """Called on the event loop when the file was begun anew: what is known in memory is to be written again."""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._last: dict[str, int] = {}
+        """The highest number of a batch, by table."""
+        self._lanes = 1
+        """As asked for last."""
+        self._unopened_seconds: float | None = None
+        """When opening the file for writing failed last; None when it is open."""
 
     async def open(self) -> None:
-        """Lock the directory, open or make the file, start the writer. Raises JournalError."""
+        """Lock the directory, open or make the file, start the writer. Raises JournalError.
+
+        On a full disk what can be read is, and every write fails until the file can be opened for writing.
+        """
+        self._loop = asyncio.get_running_loop()
         await asyncio.to_thread(self._open)
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
@@ -71,7 +81,7 @@ class Journal:
         await asyncio.to_thread(self._thread.join)
 
     async def commit(self, batch: _status.StatusBatch, logs: _logs.LogCommit | None = None) -> list[_logs.Waiting]:
-        """Write a batch, and the events that it made; returns when both are on the disk.
+        """Write a batch, and the events and spans that it made; returns when all are on the disk.
 
         Raises JournalError, then nothing of it was written.
         """
@@ -90,25 +100,50 @@ class Journal:
         """Read how far each stream of a source has been read. Raises JournalError."""
         return await self._ask(lambda db: _logs.read_positions(db, source), writes=False)
 
-    async def read_waiting(self) -> list[_logs.Waiting]:
+    async def read_waiting(self, table: _logs.Table = LOGS) -> list[_logs.Waiting]:
         """Read what waits to be sent, oldest first, without the records. Raises JournalError."""
-        return await self._ask(_logs.read_waiting, writes=False)
+        return await self._ask(lambda db: _logs.read_waiting(db, table), writes=False)
 
-    async def settle_lanes(self, wanted: int) -> int:
+    async def settle_lanes(self, wanted: int, table: _logs.Table = LOGS) -> int:
         """Return over how many lanes pipelines are spread: as wanted, unless records wait in others. Raises JournalError."""
-        return await self._ask(lambda db: _logs.settle_lanes(db, wanted), writes=True)
+        if table == LOGS:
+            self._lanes = wanted
 
-    async def read_groups(self, seq: int) -> list[_logs.Group]:
+        def settle(db: sqlite3.Connection) -> int:
+            # Not as a write: it has to go on a full disk too. It is written down when that can be written to.
+            return _logs.settle_lanes(db, wanted, table, keep=self._unopened_seconds is None)
+
+        return await self._ask(settle, writes=False)
+
+    async def read_groups(self, seq: int, table: _logs.Table = LOGS) -> list[_logs.Group]:
         """Read the records of a batch, none when it is gone. Raises JournalError."""
-        return await self._ask(lambda db: _logs.read_groups(db, seq), writes=False)
+        return await self._ask(lambda db: _logs.read_groups(db, seq, table), writes=False)
 
-    async def delete_batches(self, seqs: Sequence[int]) -> None:
+    async def delete_batches(self, seqs: Sequence[int], table: _logs.Table = LOGS) -> None:
         """Delete batches that were accepted or dropped. Raises JournalError."""
-        await self._ask(lambda db: _logs.delete(db, seqs), writes=True)
+        await self._ask(lambda db: _logs.delete(db, seqs, table), writes=True)
+
+    async def write_again(self, batches: Sequence[_logs.LogBatch], table: _logs.Table = LOGS) -> None:
+        """Write batches, with the numbers that they had, which a file that was begun anew lacks. Raises JournalError."""
+        await self._ask(lambda db: _logs.write_again(db, batches, table), writes=True)
+
+    async def remove_records(
+        self,
+        seqs: Sequence[int],
+        gone: Mapping[str, Collection[bytes] | None],
+        split: Callable[[bytes], Sequence[bytes]],
+        table: _logs.Table = LOGS,
+    ) -> list[_logs.Waiting]:
+        """Delete records from batches, by stream (None: all of it); return what is left of these. Raises JournalError."""
+        return await self._ask(lambda db: _logs.remove(db, seqs, gone, split, table), writes=True)
 
     async def read_source(self, name: str) -> tuple[_status.SourceRow | None, list[_status.PipelineRow]]:
         """Read a source's row and those of its pipelines, without histories. Raises JournalError."""
         return await self._ask(lambda db: _status.read_source(db, name), writes=False)
+
+    async def read_jobs(self, source: str) -> list[bytes]:
+        """Read what is known of the jobs of a source. Raises JournalError."""
+        return await self._ask(lambda db: _status.read_jobs(db, source), writes=False)
 
     async def read_history(self, source: str, pipeline_id: str) -> bytes | None:
         """Read a pipeline's kept events, None where there are none. Raises JournalError."""
@@ -128,33 +163,73 @@ class Journal:
         return await future  # type: ignore[return-value]  # what work returned
 
     def _open(self) -> None:
+        self._lock = _file.lock(self.path.parent)
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = _locked(self.path.parent / "lock")
-        except BlockingIOError as error:
-            message = f"the journal in {self.path.parent} is in use by another exporter: give each its own data_dir"
-            raise JournalInUseError(message) from error
-        except OSError as error:
-            message = f"the data directory {self.path.parent} cannot be used: {error}"
-            raise JournalError(message) from error
-        try:
-            self._db = _connect(self.path)
-        except sqlite3.DatabaseError as error:
-            if not _is_corrupt(error):
+            try:
+                self._db = db = _file.connect(self.path)
+            except sqlite3.DatabaseError as error:
+                if not _file.is_corrupt(error):
+                    raise
+                db = self._begin_anew(error, None)
+            self._last = _file.last_numbers(db)
+        except (sqlite3.DatabaseError, OSError) as error:
+            try:
+                self._db = self._to_read_only(error)
+            except sqlite3.DatabaseError:
+                self._lock.close()
                 message = f"the journal {self.path} cannot be opened: {error}"
                 raise JournalError(message) from error
-            self._move_aside(error)
 
-    def _move_aside(self, error: sqlite3.DatabaseError) -> None:
-        """Keep a corrupt file for whoever wants to look at it, and begin a new one."""
-        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        aside = self.path.with_name(f"{FILE_NAME}.corrupt-{stamp}")
-        for suffix in ("", "-wal", "-shm"):
-            file = self.path.with_name(FILE_NAME + suffix)
-            if file.exists():
-                file.rename(aside.with_name(aside.name + suffix))
-        _log.error("the journal %s is corrupt (%s): moved to %s, counting starts anew", self.path, error, aside)
-        self._db = _connect(self.path)
+    def _to_read_only(self, error: Exception) -> sqlite3.Connection:
+        """Go on with what can be read while nothing can be written. Raises DatabaseError where that will not pass."""
+        if not (isinstance(error, sqlite3.DatabaseError) and _file.may_pass(error)):
+            raise sqlite3.DatabaseError from error
+        db = _file.connect_to_read(self.path)
+        self._unopened_seconds = time.monotonic()
+        self.last_error = f"the journal {self.path} cannot be written: {error}"
+        _log.error("%s; tried again until it can", self.last_error)
+        return db
+
+    def _open_to_write(self) -> bool:
+        """Try again to open the file for writing, at most once a second; returns whether it is."""
+        if self._unopened_seconds is None:
+            return True
+        if time.monotonic() < self._unopened_seconds + RETRY_SECONDS:
+            return False
+        self._unopened_seconds = time.monotonic()
+        try:
+            db = _file.connect(self.path)
+            _logs.settle_lanes(db, self._lanes)
+        except sqlite3.DatabaseError as error:
+            self.last_error = f"the journal {self.path} cannot be written: {error}"
+            return False
+        self._db, old = db, self._db
+        if old is not None:
+            old.close()
+        self._last, self._unopened_seconds = _file.last_numbers(db), None
+        _log.info("the journal %s can be written again", self.path)
+        return True
+
+    def _begin_anew(self, error: Exception, last: dict[str, int] | None) -> sqlite3.Connection:
+        """Keep a corrupt file for whoever wants to look at it; begin a new one with what can be read of it.
+
+        Raises OSError or sqlite3.DatabaseError.
+        """
+        if self._db is not None:
+            with contextlib.suppress(sqlite3.DatabaseError):
+                self._db.close()
+        aside = _file.move_aside(self.path)
+        self.notice = (
+            f"the journal {self.path} was corrupt ({error}): moved to {aside} at {_now()}, "
+            "and begun anew with what could be read of it"
+        )
+        _log.error("%s", self.notice)
+        try:
+            self._db = db = _file.connect(self.path)
+            _file.take_over(aside, db, last)
+        except sqlite3.DatabaseError as failure:
+            self._db = db = self._to_read_only(failure)
+        return db
 
     def _run(self) -> None:
         if self._db is None or self._lock is None:
@@ -165,33 +240,58 @@ class Journal:
             while not self._queue.empty():
                 waiting.append(self._queue.get())
             going = None not in waiting
-            self._transact(self._db, [work for work in waiting if work is not None])
+            self._transact([work for work in waiting if work is not None])
         self._db.close()
         self._lock.close()
 
-    def _transact(self, db: sqlite3.Connection, waiting: Sequence[Work]) -> None:
+    def _transact(self, waiting: Sequence[Work], *, again: bool = False) -> None:
         """Do all that waits in one transaction; if that fails, each alone, so that it fails only whom it must."""
-        results: list[object] = []
         writes = any(work[2] for work in waiting)
         try:
-            with db:
-                if writes:
-                    db.execute("BEGIN IMMEDIATE")
-                results = [work(db) for work, _, _ in waiting]
+            results = self._do(waiting, writes=writes)
         except Exception as error:  # noqa: BLE001  (the thread must outlive whatever one caller asked for)
-            if len(waiting) > 1:
+            if not again and _file.is_corrupt(error) and self._replace(error):
+                self._transact(waiting, again=True)
+            elif len(waiting) > 1:
                 for work in waiting:
-                    self._transact(db, [work])
-                return
-            failure = JournalError(f"the journal {self.path} cannot be {'written' if writes else 'read'}: {error}")
-            self.last_error = str(failure)
-            for _, future, _ in waiting:
-                _tell(future, error=failure)
+                    self._transact([work], again=again)
+            else:
+                failure = JournalError(f"the journal {self.path} cannot be {'written' if writes else 'read'}: {error}")
+                self.last_error = str(failure)
+                _tell(waiting[0][1], error=failure)
             return
         if writes:
             self.last_error = None
         for (_, future, _), result in zip(waiting, results, strict=True):
             _tell(future, result=result)
+
+    def _do(self, waiting: Sequence[Work], *, writes: bool) -> list[object]:
+        if writes and not self._open_to_write():
+            raise sqlite3.OperationalError((self.last_error or "").rpartition(": ")[2])
+        db = self._db
+        if db is None:
+            message = "it is not open"
+            raise sqlite3.OperationalError(message)
+        with db:
+            if writes:
+                db.execute("BEGIN IMMEDIATE")
+            results = [work(db) for work, _, _ in waiting]
+            if writes:
+                last = _file.last_numbers(db)
+        if writes:
+            self._last = last
+        return results
+
+    def _replace(self, error: Exception) -> bool:
+        """Replace a file that became corrupt while it was in use; returns whether there is a new one."""
+        try:
+            self._begin_anew(error, self._last)
+        except (sqlite3.DatabaseError, OSError) as failure:
+            _log.error("the journal %s is corrupt and cannot be replaced: %s", self.path, failure)
+            return False
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.on_replaced)
+        return True
 
 
 def _tell(future: asyncio.Future[object], *, result: object = None, error: Exception | None = None) -> None:
@@ -210,39 +310,5 @@ def _tell(future: asyncio.Future[object], *, result: object = None, error: Excep
         loop.call_soon_threadsafe(resolve)
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    # Autocommit: transactions are begun by hand, as the module `sqlite3` begins its own too late.
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    try:
-        db.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_BYTES // _PAGE_BYTES}")
-        db.execute("PRAGMA synchronous = FULL")
-        db.executescript(_status.SCHEMA + _logs.SCHEMA)
-        _check(db)
-        _status.forget_gone(db, time.time() - KEEP_GONE_SECONDS)
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def _check(db: sqlite3.Connection) -> None:
-    if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-        message = "database disk image is malformed"
-        raise sqlite3.DatabaseError(message)
-
-
-def _locked(path: Path) -> IO[str]:
-    """Open a file and lock it for as long as it is open; raises BlockingIOError when another process has it."""
-    file = path.open("w")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        raise
-    return file
-
-
-def _is_corrupt(error: sqlite3.DatabaseError) -> bool:
-    return any(sign in str(error) for sign in ("malformed", "not a database", "file is encrypted"))
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

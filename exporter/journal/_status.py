@@ -29,6 +29,12 @@ CREATE TABLE IF NOT EXISTS history (
     events BLOB NOT NULL,
     PRIMARY KEY (source, id)
 ) STRICT;
+CREATE TABLE IF NOT EXISTS job (
+    source TEXT NOT NULL,
+    key TEXT NOT NULL,
+    state BLOB NOT NULL,
+    PRIMARY KEY (source, key)
+) STRICT, WITHOUT ROWID;
 """
 """`target` says what a source's counts belong to: with another one counting starts anew for unknown pipelines."""
 
@@ -54,6 +60,14 @@ class PipelineRow:
 
 
 @dataclass(frozen=True, slots=True)
+class JobRow:
+    """What is known of a job. Its log's position, if any, is that of the stream of its key."""
+
+    key: str
+    state: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class StatusBatch:
     """What one poll commits, all or nothing."""
 
@@ -61,6 +75,9 @@ class StatusBatch:
     pipelines: Sequence[PipelineRow] = field(default_factory=tuple)
     forgotten: Sequence[str] = field(default_factory=tuple)
     """Ids of pipelines that are deleted for good."""
+    jobs: Sequence[JobRow] = field(default_factory=tuple)
+    forgotten_jobs: Sequence[str] = field(default_factory=tuple)
+    """Keys of jobs that are known no more."""
 
 
 def write(db: sqlite3.Connection, batch: StatusBatch) -> None:
@@ -78,7 +95,11 @@ def write(db: sqlite3.Connection, batch: StatusBatch) -> None:
         "INSERT OR REPLACE INTO history VALUES (?, ?, ?)",
         [(source.name, row.id, row.history) for row in batch.pipelines if row.history is not None],
     )
+    db.executemany(
+        "INSERT OR REPLACE INTO job VALUES (?, ?, ?)", [(source.name, row.key, row.state) for row in batch.jobs]
+    )
     _forget(db, source.name, batch.forgotten)
+    _forget_jobs(db, source.name, batch.forgotten_jobs)
 
 
 def _forget(db: sqlite3.Connection, source: str, ids: Sequence[str]) -> None:
@@ -87,11 +108,21 @@ def _forget(db: sqlite3.Connection, source: str, ids: Sequence[str]) -> None:
     db.executemany("DELETE FROM log_position WHERE source = ? AND stream = ?", [(source, one) for one in ids])
 
 
+def _forget_jobs(db: sqlite3.Connection, source: str, keys: Sequence[str]) -> None:
+    db.executemany("DELETE FROM job WHERE source = ? AND key = ?", [(source, one) for one in keys])
+    db.executemany("DELETE FROM log_position WHERE source = ? AND stream = ?", [(source, one) for one in keys])
+
+
 def read_source(db: sqlite3.Connection, name: str) -> tuple[SourceRow | None, list[PipelineRow]]:
     """Read a source and its pipelines without their histories; the ones that are gone too."""
     found = db.execute("SELECT name, target, listed_seconds, state FROM source WHERE name = ?", (name,)).fetchone()
     rows = db.execute("SELECT id, gone_seconds, state FROM pipeline WHERE source = ?", (name,))
     return (SourceRow(*found) if found else None), [PipelineRow(*row) for row in rows]
+
+
+def read_jobs(db: sqlite3.Connection, source: str) -> list[bytes]:
+    """Read what is known of the jobs of a source."""
+    return [state for (state,) in db.execute("SELECT state FROM job WHERE source = ?", (source,))]
 
 
 def read_history(db: sqlite3.Connection, source: str, pipeline_id: str) -> bytes | None:

@@ -31,8 +31,11 @@ _HEAD = re.compile(
 _TARGET_TWO_SPACES = re.compile(rb"(%b):  (.*)" % _TARGET)
 _TARGET_ONE_SPACE = re.compile(rb"(%b):  ?(.*)" % _TARGET)
 _SPANS = re.compile(rb"(.*?): (%b):  (.*)" % _TARGET)
-_SPANS_SHAPE = re.compile(rb"[^\s{}]+(?:\{.*\}(?::[^\s{}]+)?)?")
-"""Names joined by colons, each maybe with fields in braces: `eval:step{worker=3}`. White space only in braces."""
+_SPANS_SHAPE = re.compile(rb"[^\s{}]+(?:: [^\s{}]+)*(?:\{.*\}(?::[^\s{}]+)?(?:: [^\s{}]+)*)?")
+"""Names joined by colons, each maybe with fields in braces: `eval:step{worker=3}` or `eval: step{worker=3}`.
+
+Other white space stands only in braces. No part of a text fits in two ways, so a long one takes no long time.
+"""
 
 _CLOSING = re.compile(rb' pipeline-id="[^"]*" pipeline-name="[^"]*"\Z')
 

@@ -64,6 +64,11 @@ class Held:
         return self._record.severity
 
     @property
+    def headless(self) -> bool:
+        """Whether its first line said neither a time nor a severity."""
+        return not self._record.time_ns and self._record.severity == "none"
+
+    @property
     def first_line(self) -> int | None:
         """The number of the first line held, or None when all that came has been given out."""
         return self._first_line if self._lines else None

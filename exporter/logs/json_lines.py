@@ -70,7 +70,11 @@ def _attributes(line: dict[str, object], fields: dict[str, object], said: str) -
     extra = {} if line.keys() <= _KNOWN else {name: line[name] for name in line if name not in _KNOWN}
     if len(fields) == 1 and said in fields and not extra:
         return ()
-    values = {**extra, **{name: value for name, value in fields.items() if name != said}}
+    return field_attributes({**extra, **{name: value for name, value in fields.items() if name != said}})
+
+
+def field_attributes(values: dict[str, object]) -> Attributes | None:
+    """Return the fields of a JSON line as attributes, or None where they are too many or too large to be any."""
     attributes = tuple(
         (f"pipeline.log.field.{name}", _value(value)) for name, value in values.items() if value is not None
     )

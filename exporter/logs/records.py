@@ -14,12 +14,16 @@ Where blocks begin and end makes no difference to the records; only `flush`, aft
 from __future__ import annotations
 
 from collections import Counter
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from exporter.logs import ansi, heads, ordinary, panics
+from exporter.logs.dialects import FELDERA
 from exporter.logs.held import Held
 from exporter.logs.record import Record
 from exporter.logs.run import Run
+
+if TYPE_CHECKING:
+    from exporter.logs.dialects import Dialect
 
 __all__ = ["Assembler", "Record", "Run"]
 
@@ -31,14 +35,15 @@ _FEW: Final = 8
 
 
 class Assembler:
-    """Records from the blocks of one stream. `max_bytes` limits the body of each."""
+    """Records from the blocks of one stream, with lines of a dialect. `max_bytes` limits the body of each."""
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, dialect: Dialect = FELDERA) -> None:
         self.lines = 0
         """Lines read so far."""
         self.lines_by_severity: Counter[str] = Counter()
         """The same by severity; a continuation line counts under its head's."""
         self._max = max(max_bytes, _SMALLEST_BYTES)
+        self._dialect = dialect
         self._layout: ordinary.Layout | None = None
         self._observed_ns = 0
         self._out: list[Record | Run] = []
@@ -66,7 +71,7 @@ class Assembler:
         self._observed_ns = observed_ns
         text = block if block.isascii() else _valid(block)
         layout = self._layout
-        if layout is None or layout.prefix not in text:
+        if self._dialect.ordinary and (layout is None or layout.prefix not in text):
             layout = self._layout = ordinary.learn(text) or layout
         if layout is None:
             self._read_lines(text)
@@ -123,7 +128,8 @@ class Assembler:
     def _read_line(self, line: bytes) -> None:
         text = ansi.strip(line)
         first = text[:1]
-        head = heads.parse(line, text) if first in (b"[", b"{") else None
+        firsts = self._dialect.firsts
+        head = self._dialect.parse(line, text) if firsts is None or first in firsts else None
         if head is not None:
             self.lines_by_severity[head.severity] += 1
             self._begin(head)
@@ -157,9 +163,10 @@ class Assembler:
             self._heads_since_panic = 0
             self._give_panic_parts(self._panic.add(text, self.lines))
             return self._panic.severity
-        if self._open is None:
+        if self._open is None or (self._dialect.plain_alone and self._open.headless and not text[:1].isspace()):
             if not text:
                 return "none"
+            self._end_open()
             head = heads.Head(0, "none", b"", text)
             self._open, parts = Held.begin(head, self._observed_ns, self.lines, self._max)
         else:

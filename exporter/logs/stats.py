@@ -16,7 +16,7 @@ class LogStats:
 
     lines: Counter[str] = field(default_factory=Counter)
     bytes: int = 0
-    connected: bool = False
+    open_streams: int = 0
     reconnects: Counter[str] = field(default_factory=Counter)
     redactions: int = 0
     last_line_seconds: float | None = None

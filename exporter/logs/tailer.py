@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import random
 import time
 import uuid
 from collections import Counter
@@ -21,6 +20,8 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 import msgspec
 
+from exporter.logs.backoff import Backoff
+from exporter.logs.dialects import FELDERA
 from exporter.logs.lines import LineBuffer
 from exporter.logs.records import Assembler, Record, Run
 from exporter.logs.resume import Position
@@ -29,6 +30,7 @@ from exporter.logs.run import singles
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
 
+    from exporter.logs.dialects import Dialect
     from exporter.logs.redact import Redactor
     from exporter.logs.resume import Fed, Gap, Stream
     from exporter.logs.stats import LogStats
@@ -36,8 +38,6 @@ if TYPE_CHECKING:
 Named: TypeAlias = tuple[Record | Run, str]
 """A record with its id; or a run with the id of its first record, which ends in a number: the others count up from it."""
 
-FIRST_BACKOFF_SECONDS: Final = 0.5
-MAX_BACKOFF_SECONDS: Final = 30.0
 SETTLE_SECONDS: Final = 10.0
 """After so much silence, what is held to find out whether it is new is decided with what is there."""
 
@@ -58,6 +58,10 @@ class StreamState(msgspec.Struct):
     lines_lost: int = 0
     skip_before_ns: int = 0
     """With `start: end`: records of before this moment, the first sight of the pipeline, are left out."""
+    pipeline: str = ""
+    """The id of the pipeline, where it is not that of the stream."""
+    ends: int = 0
+    """Of a job's log: after how many ends of the job it was read to its end."""
 
 
 class StreamRefusedError(Exception):
@@ -69,10 +73,19 @@ class StreamRefusedError(Exception):
         self.retry_after_seconds = retry_after_seconds
 
 
-class Connection(Protocol):
+class Ids(Protocol):
+    """What makes the ids of records."""
+
+    def uid(self, line: int) -> str | None:
+        """Return the id of the record that begins with a new line of this number (from 0); None: give one."""
+
+
+class Connection(Ids, Protocol):
     """An open stream: its bytes, how they join what was read before, and what makes their records' ids."""
 
     resume: Stream
+    complete: bool
+    """The text does not go on after its end: what is undecided then is decided, and a last line needs no newline."""
 
     async def read(self) -> bytes:
         """Return the next bytes, b"" at the end."""
@@ -80,9 +93,6 @@ class Connection(Protocol):
     @property
     def end(self) -> str | None:
         """How it ended: `end`, `told` (the vendor said that the log has ended) or `cut`; None while it lasts."""
-
-    def uid(self, line: int) -> str | None:
-        """Return the id of the record that begins with a new line of this number (from 0); None: give one."""
 
     async def close(self) -> None:
         """Close it cleanly."""
@@ -94,19 +104,19 @@ class TailSettings:
 
     multiline_bytes: int
     multiline_seconds: float
+    dialect: Dialect = FELDERA
 
 
-class Tailer:
-    """One pipeline's log. `run()` goes on until cancelled.
+class Channel:
+    """One stream's way from blocks to records that are handed on with the position that covers them.
 
     `put` takes records and the state that covers them, both or neither. `confirm` asks whether the name that streams
-    are opened by still belongs to the pipeline; as `open_stream`, it may raise StreamRefusedError.
+    are opened by still belongs to the pipeline; it may raise StreamRefusedError.
     """
 
     def __init__(
         self,
         name: str,
-        open_stream: Callable[[Position | None, bool], Awaitable[Connection]],
         put: Callable[[Sequence[Named], StreamState], Awaitable[None]],
         redactor: Redactor,
         settings: TailSettings,
@@ -114,10 +124,8 @@ class Tailer:
         state: StreamState | None = None,
         *,
         confirm: Callable[[], Awaitable[bool]] | None = None,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.name = name
-        self._open_stream = open_stream
         self._put = put
         self._redactor = redactor
         self._settings = settings
@@ -126,51 +134,9 @@ class Tailer:
         self._given = itertools.count()
         self._process = uuid.uuid4().hex
         self._confirm = confirm
-        self._sleep = sleep
         self._old = self._state.position is None and self._state.skip_before_ns > 0
         """Whether the newest record was one to leave out."""
         self._opened_at: float | None = None
-
-    async def run(self) -> None:
-        """Follow the log over all connections."""
-        backoff = FIRST_BACKOFF_SECONDS
-        while True:
-            opened = time.monotonic()
-            retry_after = None
-            try:
-                reason = await self._connect()
-            except StreamRefusedError as error:
-                reason, retry_after = error.reason, error.retry_after_seconds
-                _log.debug("log of %s: %s", self.name, error)
-            self._stats.reconnects[reason] += 1
-            self._stats.version += 1
-            if time.monotonic() - opened > LASTING_SECONDS:
-                backoff = FIRST_BACKOFF_SECONDS
-            delay = backoff * random.uniform(0.5, 1.5)  # noqa: S311  (jitter)
-            await self._sleep(delay if retry_after is None else max(delay, retry_after))
-            backoff = min(backoff * 2, MAX_BACKOFF_SECONDS)
-
-    async def _connect(self) -> str:
-        """Open the stream and follow it to its end; return how it ended. Raises StreamRefusedError."""
-        connection = await self._open_stream(self._state.position, self._opened_at is not None)
-        self._stats.connected = True
-        self._stats.version += 1
-        if self._opened_at is None:
-            self._opened_at = time.monotonic()
-        try:
-            end = await _Following(self, connection).follow()
-        finally:
-            self._stats.connected = False
-            self._stats.version += 1
-            await connection.close()
-        return await self._dropped_or_deleted() if end == "told" else end
-
-    async def _dropped_or_deleted(self) -> str:
-        """Say why the vendor said that the log has ended: a slow reader hears the same as one of a deleted pipeline."""
-        try:
-            return "slow_reader" if self._confirm is None or await self._confirm() else "end"
-        except StreamRefusedError:
-            return "end"
 
     def redact(self, block: bytes) -> bytes:
         """Replace secrets, counted."""
@@ -198,30 +164,30 @@ class Tailer:
             _log.warning("log of %s: the vendor's buffer lost lines (%s, %s)", self.name, gap.reason, number)
         await self._commit((), msgspec.structs.replace(self._state, gaps=dict(counts), lines_lost=lines_lost), position)
 
-    async def hand_on(self, connection: Connection, records: Sequence[Record | Run], position: Position | None) -> None:
+    async def hand_on(self, ids: Ids, records: Sequence[Record | Run], position: Position | None) -> None:
         """Give records an id and hand them on with the position that covers them."""
         named: list[Named] = []
         for one in self._wanted(records):
             if isinstance(one, Record):
-                uid = connection.uid(one.first_line) or f"{self._process}-{next(self._given)}"
+                uid = ids.uid(one.first_line) or f"{self._process}-{next(self._given)}"
                 named.append((one, f"{uid}-{one.part}" if one.part else uid))
             else:
-                named += self._named_run(connection, one)
+                named += self._named_run(ids, one)
         await self._commit(named, self._state, position)
 
-    def _named_run(self, connection: Connection, run: Run) -> Iterator[Named]:
+    def _named_run(self, ids: Ids, run: Run) -> Iterator[Named]:
         """Give a run its ids: they count up from the first, unless lines that were cut in pieces are among it."""
-        first = connection.uid(run.first_line)
+        first = ids.uid(run.first_line)
         if first is None:
             yield run, f"{self._process}-{next(self._given)}"
             self._given = itertools.count(next(self._given) + run.count - 1)
             return
-        last = connection.uid(run.first_line + run.count - 1)
+        last = ids.uid(run.first_line + run.count - 1)
         if last is not None and _counts_up(first, last, run.count):
             yield run, first
             return
         for record in singles([run]):
-            yield record, connection.uid(record.first_line) or first
+            yield record, ids.uid(record.first_line) or first
 
     async def _commit(self, records: Sequence[Named], state: StreamState, position: Position | None) -> None:
         """Hand on, and only then go on from there: a tailer that broke meanwhile must not leave anything out."""
@@ -250,6 +216,29 @@ class Tailer:
                 wanted.append(record)
         return wanted
 
+    async def follow(self, connection: Connection) -> str:
+        """Read an open stream to its end and close it; return how it ended. Raises StreamRefusedError."""
+        self._stats.open_streams += 1
+        self._stats.version += 1
+        if self._opened_at is None:
+            self._opened_at = time.monotonic()
+        try:
+            return await Following(self, connection).follow()
+        finally:
+            self._stats.open_streams -= 1
+            self._stats.version += 1
+            await connection.close()
+
+    def broken_off(self, reason: str) -> None:
+        """Count a stream that ended or could not be opened."""
+        self._stats.reconnects[reason] += 1
+        self._stats.version += 1
+
+    @property
+    def opened(self) -> bool:
+        """Whether a stream has been open before."""
+        return self._opened_at is not None
+
     @property
     def is_new(self) -> bool:
         """Whether nothing is known yet of where reading stands."""
@@ -271,6 +260,55 @@ class Tailer:
         return self._stats.lines
 
 
+class Tailer(Channel):
+    """One log over all its connections. `run()` goes on until cancelled. `open_stream` may raise StreamRefusedError."""
+
+    def __init__(
+        self,
+        name: str,
+        open_stream: Callable[[Position | None, bool], Awaitable[Connection]],
+        put: Callable[[Sequence[Named], StreamState], Awaitable[None]],
+        redactor: Redactor,
+        settings: TailSettings,
+        stats: LogStats,
+        state: StreamState | None = None,
+        *,
+        confirm: Callable[[], Awaitable[bool]] | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        super().__init__(name, put, redactor, settings, stats, state, confirm=confirm)
+        self._open_stream = open_stream
+        self._sleep = sleep
+
+    async def run(self) -> None:
+        """Follow the log over all connections."""
+        backoff = Backoff()
+        while True:
+            opened = time.monotonic()
+            retry_after = None
+            try:
+                reason = await self._connect()
+            except StreamRefusedError as error:
+                reason, retry_after = error.reason, error.retry_after_seconds
+                _log.debug("log of %s: %s", self.name, error)
+            self.broken_off(reason)
+            if time.monotonic() - opened > LASTING_SECONDS:
+                backoff.reset()
+            await self._sleep(backoff.next_seconds(retry_after))
+
+    async def _connect(self) -> str:
+        """Open the stream and follow it to its end; return how it ended. Raises StreamRefusedError."""
+        end = await self.follow(await self._open_stream(self._state.position, self.opened))
+        return await self._dropped_or_deleted() if end == "told" else end
+
+    async def _dropped_or_deleted(self) -> str:
+        """Say why the vendor said that the log has ended: a slow reader hears the same as one of a deleted pipeline."""
+        try:
+            return "slow_reader" if self._confirm is None or await self._confirm() else "end"
+        except StreamRefusedError:
+            return "end"
+
+
 def _counts_up(first: str, last: str, count: int) -> bool:
     """Whether the ids of so many lines in a row end in numbers that count up by one: none of them is a piece of a line."""
     begin, _, low = first.rpartition("-")
@@ -278,14 +316,14 @@ def _counts_up(first: str, last: str, count: int) -> bool:
     return begin == same and low.isdigit() and high.isdigit() and int(high) - int(low) == count - 1
 
 
-class _Following:
+class Following:
     """One connection's way from bytes to records."""
 
-    def __init__(self, tailer: Tailer, connection: Connection) -> None:
+    def __init__(self, tailer: Channel, connection: Connection) -> None:
         self._tailer = tailer
         self._connection = connection
         self._lines = LineBuffer()
-        self._assembler = Assembler(tailer.settings.multiline_bytes)
+        self._assembler = Assembler(tailer.settings.multiline_bytes, tailer.settings.dialect)
         self._assembler.lines_by_severity = tailer.lines  # counted there, as it knows what belongs to which record
 
     async def follow(self) -> str:
@@ -305,9 +343,18 @@ class _Following:
                 await self._take_cut(block, self._lines.cuts)
             elif block:
                 await self._take(self._connection.resume.feed(block))
+        if self._connection.complete and self._connection.end != "cut":
+            await self._complete()
         await self._take(self._connection.resume.end())
         await self._hand_on(self._assembler.flush())
         return self._connection.end or "end"
+
+    async def _complete(self) -> None:
+        """Take in what only the end of a text decides: its last line, and which of its lines are new."""
+        if torn := self._lines.torn:
+            self._lines.reset()
+            await self._take(self._connection.resume.feed(torn + b"\n"))
+        await self._take(self._connection.resume.settle())
 
     def _patience(self) -> float | None:
         """Return how long to wait for more of what is open or undecided; None while there is nothing."""

@@ -12,7 +12,7 @@ import fcntl
 import logging
 import os
 import threading
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from exporter.otlp.encode import to_json_line
 from exporter.otlp.wire import WireError
@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 FILE_NAME: Final = "dead-letter.jsonl"
 
 _log = logging.getLogger(__name__)
+
+
+class Aside(Protocol):
+    """Where a record goes that the destination refuses for good."""
+
+    async def write(self, request: bytes, reason: str) -> bool:
+        """Take a request of one record; False when there is no room for it, then it is asked again."""
 
 
 class DeadLetters:

@@ -27,6 +27,8 @@ class Destination:
     """One destination. Belongs to one event loop."""
 
     transport: Transport
+    carries: str = "logs"
+    """What is sent to it, for messages."""
     accepted_at: float = -math.inf
     accepted: int = 0
     """How many requests were accepted."""
@@ -59,7 +61,9 @@ class Destination:
         """Leave the destination alone for some seconds, as it asked for."""
         self._quiet_until = max(self._quiet_until, time.monotonic() + seconds)
         if self.problem is None:
-            _log.warning("logs wait for %.0f s as the destination asks for, nothing is lost: %s", seconds, reason)
+            _log.warning(
+                "%s wait for %.0f s as the destination asks for, nothing is lost: %s", self.carries, seconds, reason
+            )
             self.problem = reason
 
     def doubt(self, seconds: float, problem: str) -> None:
@@ -68,13 +72,13 @@ class Destination:
         self._trusted.clear()
         self._doubted_until = max(self._doubted_until, time.monotonic() + seconds)
         if self.problem != problem:
-            _log.error("logs are held, nothing is lost: %s", problem)
+            _log.error("%s are held, nothing is lost: %s", self.carries, problem)
         self.problem = problem
 
     def passed(self) -> None:
         """Note that something was accepted."""
         if self.problem is not None:
-            _log.info("the destination of logs accepts again")
+            _log.info("the destination of %s accepts again", self.carries)
         self.problem, self.accepted_at = None, time.monotonic()
         self.accepted += 1
         self._in_doubt, self._doubted_until = False, -math.inf

@@ -18,6 +18,8 @@ from exporter.otlp.wire import WireError, field_bytes, read_fields, signed, tag,
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from exporter.otlp.names import Signal
+
 _Kind = Literal["text", "bytes", "hex", "int64", "number", "bool", "fixed64", "fixed32", "double"]
 _WIRE_TYPES: Final[Mapping[str, int]] = {
     "int64": 0, "number": 0, "bool": 0, "fixed64": 1, "double": 1, "fixed32": 5,
@@ -71,7 +73,49 @@ _RESOURCE_LOGS = {
     2: _Field("scopeLogs", _SCOPE_LOGS, repeated=True),
     3: _Field("schemaUrl"),
 }
-_LOGS_REQUEST = {1: _Field("resourceLogs", _RESOURCE_LOGS, repeated=True)}
+
+_LINK = {
+    1: _Field("traceId", "hex"),
+    2: _Field("spanId", "hex"),
+    3: _Field("traceState"),
+    4: _ATTRIBUTES,
+    5: _Field("droppedAttributesCount", "number"),
+    6: _Field("flags", "fixed32"),
+}
+_EVENT = {
+    1: _Field("timeUnixNano", "fixed64"),
+    2: _Field("name"),
+    3: _ATTRIBUTES,
+    4: _Field("droppedAttributesCount", "number"),
+}
+_SPAN = {
+    1: _Field("traceId", "hex"),
+    2: _Field("spanId", "hex"),
+    3: _Field("traceState"),
+    4: _Field("parentSpanId", "hex"),
+    16: _Field("flags", "fixed32"),
+    5: _Field("name"),
+    6: _Field("kind", "number"),
+    7: _Field("startTimeUnixNano", "fixed64"),
+    8: _Field("endTimeUnixNano", "fixed64"),
+    9: _ATTRIBUTES,
+    10: _Field("droppedAttributesCount", "number"),
+    11: _Field("events", _EVENT, repeated=True),
+    12: _Field("droppedEventsCount", "number"),
+    13: _Field("links", _LINK, repeated=True),
+    14: _Field("droppedLinksCount", "number"),
+    15: _Field("status", {2: _Field("message"), 3: _Field("code", "number")}),
+}
+_SCOPE_SPANS = {1: _SCOPE_LOGS[1], 2: _Field("spans", _SPAN, repeated=True), 3: _Field("schemaUrl")}
+_RESOURCE_SPANS = {
+    1: _RESOURCE_LOGS[1],
+    2: _Field("scopeSpans", _SCOPE_SPANS, repeated=True),
+    3: _Field("schemaUrl"),
+}
+_REQUESTS = {
+    "logs": {1: _Field("resourceLogs", _RESOURCE_LOGS, repeated=True)},
+    "traces": {1: _Field("resourceSpans", _RESOURCE_SPANS, repeated=True)},
+}
 
 _double = struct.Struct("<d")
 _fixed64 = struct.Struct("<Q")
@@ -79,16 +123,16 @@ _fixed32 = struct.Struct("<I")
 _encode_json = msgspec.json.Encoder().encode
 
 
-def to_json_line(request: bytes, *, repair: bool = False) -> bytes:
-    """Return an ExportLogsServiceRequest as a line of OTLP JSON. Raises WireError for anything else.
+def to_json_line(request: bytes, *, signal: Signal = "logs", repair: bool = False) -> bytes:
+    """Return an Export…ServiceRequest as a line of OTLP JSON. Raises WireError for anything else.
 
     With `repair`, bytes that are no UTF-8 text are replaced instead of raised about.
     """
-    return _encode_json(_read(request, _LOGS_REQUEST, repair=repair)) + b"\n"
+    return _encode_json(_read(request, _REQUESTS[signal], repair=repair)) + b"\n"
 
 
-def from_json_line(line: bytes) -> bytes:
-    """Return the ExportLogsServiceRequest of a line of OTLP JSON; unknown fields are left out, as the specification says.
+def from_json_line(line: bytes, *, signal: Signal = "logs") -> bytes:
+    """Return the Export…ServiceRequest of a line of OTLP JSON; unknown fields are left out, as the specification says.
 
     Raises ValueError, which says what is wrong.
     """
@@ -96,7 +140,7 @@ def from_json_line(line: bytes) -> bytes:
         found = msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"no JSON: {error}") from None
-    return _write(found, _LOGS_REQUEST, "the line")
+    return _write(found, _REQUESTS[signal], "the line")
 
 
 def _read(message: bytes, fields: Mapping[int, _Field], depth: int = 0, *, repair: bool) -> dict[str, Any]:

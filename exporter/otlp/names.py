@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
-from opentelemetry.semconv._incubating.attributes.cicd_attributes import CICD_PIPELINE_NAME, CICD_PIPELINE_RUN_ID
+from opentelemetry.semconv._incubating.attributes.cicd_attributes import (
+    CICD_PIPELINE_ACTION_NAME,
+    CICD_PIPELINE_NAME,
+    CICD_PIPELINE_RESULT,
+    CICD_PIPELINE_RUN_ID,
+    CicdPipelineResultValues,
+)
 from opentelemetry.semconv._incubating.attributes.k8s_attributes import K8S_POD_NAME
 from opentelemetry.semconv._incubating.attributes.log_attributes import LOG_IOSTREAM, LOG_RECORD_UID
 from opentelemetry.semconv.attributes.error_attributes import ERROR_TYPE
@@ -14,6 +20,9 @@ from opentelemetry.semconv.attributes.exception_attributes import (
     EXCEPTION_TYPE,
 )
 from opentelemetry.semconv.attributes.service_attributes import SERVICE_INSTANCE_ID, SERVICE_NAME, SERVICE_NAMESPACE
+
+Signal = Literal["logs", "traces"]
+"""What has a path, a method and variables of its own."""
 
 PIPELINE_PROVIDER: Final = "pipeline.provider"
 LOG_TARGET: Final = "pipeline.log.target"
@@ -26,13 +35,19 @@ STATUS_TO: Final = "pipeline.status.to"
 STATUS_CHANGED: Final = "pipeline.status.changed"
 """The event's name."""
 
+GOOD_RESULTS: Final = frozenset({CicdPipelineResultValues.SUCCESS.value, CicdPipelineResultValues.CANCELLATION.value})
+"""The values of `cicd.pipeline.result` that are no error."""
+
 __all__ = [
+    "CICD_PIPELINE_ACTION_NAME",
     "CICD_PIPELINE_NAME",
+    "CICD_PIPELINE_RESULT",
     "CICD_PIPELINE_RUN_ID",
     "ERROR_TYPE",
     "EXCEPTION_MESSAGE",
     "EXCEPTION_STACKTRACE",
     "EXCEPTION_TYPE",
+    "GOOD_RESULTS",
     "K8S_POD_NAME",
     "LOG_FIELD_PREFIX",
     "LOG_IOSTREAM",
@@ -48,4 +63,5 @@ __all__ = [
     "STATUS_FACET",
     "STATUS_FROM",
     "STATUS_TO",
+    "Signal",
 ]

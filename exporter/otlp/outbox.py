@@ -20,13 +20,16 @@ from dataclasses import dataclass, field, replace
 from itertools import repeat
 from typing import TYPE_CHECKING, Final
 
-from exporter.journal import JournalError, LogCommit, PositionRow
-from exporter.otlp.packing import Packing
+from exporter.journal import LOGS, JournalError, LogBatch, LogCommit, PositionRow
+from exporter.otlp.packing import Batch, Limits, Packing
+from exporter.otlp.wire import split_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-    from exporter.journal import Group, Journal, LogBatch, Waiting
+    from exporter.journal import Group, Journal, Table, Waiting
+
+__all__ = ["CACHE_BYTES", "RESERVE", "Batch", "Limits", "Outbox"]
 
 RESERVE: Final = 0.05
 """Part of the journal's limit by which status events may exceed it."""
@@ -42,35 +45,6 @@ _RETRY_SECONDS = 1.0
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much may be pending, waiting and in one request."""
-
-    journal_bytes: int
-    drop_oldest: bool
-    max_records: int
-    max_bytes: int
-    max_delay_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Encoded records of one stream, in order, with what covers them."""
-
-    key: tuple[str, str]
-    """Source and pipeline: what has to stay in order."""
-    source: str
-    stream: str
-    resource: bytes
-    records: Sequence[bytes]
-    """Each item is one record, or as many as `counts` says."""
-    position: bytes
-    read_seconds: float
-    counts: Sequence[int] | None = None
-    committed: Callable[[], None] = lambda: None
-    """Called once it is in the journal."""
-
-
 @dataclass(slots=True)
 class _Lane:
     """One lane."""
@@ -83,8 +57,11 @@ class _Lane:
 class Outbox:
     """All records between reading and acceptance. Belongs to one event loop."""
 
-    def __init__(self, journal: Journal, limits: Limits, lanes: int, dropped: Callable[[int], None]) -> None:
+    def __init__(
+        self, journal: Journal, limits: Limits, lanes: int, dropped: Callable[[int], None], table: Table = LOGS
+    ) -> None:
         self._journal = journal
+        self._table: Table = table
         self._limits = limits
         self._dropped = dropped
         self._lanes = [_Lane() for _ in range(lanes)]
@@ -93,6 +70,10 @@ class Outbox:
         self._taken: set[int] = set()
         self._leaving: set[int] = set()
         """Batches that are being dropped at this moment: nobody takes them any more."""
+        self._apart: set[int] = set()
+        """Batches of which only records of pipelines that are held are left: `take` passes them by."""
+        self._lost: set[int] = set()
+        """Batches that a journal which was corrupt does not have any more."""
         self._pending_bytes = 0
         self._wake = asyncio.Event()
         self._enough = asyncio.Event()
@@ -125,7 +106,7 @@ class Outbox:
 
     async def open(self) -> None:
         """Take up what waits in the journal. Raises JournalError."""
-        lanes = await self._journal.settle_lanes(len(self._lanes))
+        lanes = await self._journal.settle_lanes(len(self._lanes), self._table)
         if lanes != len(self._lanes):
             _log.warning(
                 "otlp.lanes is %d, but what waits in the journal was put into %d lanes: so many are used until a start "
@@ -134,7 +115,7 @@ class Outbox:
                 lanes,
             )
             self._lanes = [_Lane() for _ in range(lanes)]
-        self._add(await self._journal.read_waiting())
+        self._add(await self._journal.read_waiting(self._table))
 
     async def put(self, batch: Batch) -> None:
         """Take in records and the position that covers them; waits while there is no room for them."""
@@ -196,7 +177,10 @@ class Outbox:
             try:
                 await self._drop_oldest(size)
                 batches = [one for number, pending in enumerate(taken) for one in self._batches(number, pending)]
-                positions = {(one.source, one.stream): one.position for pending in taken for one in pending}
+                positions: dict[tuple[str, str], bytes | None] = {}
+                for one in (one for pending in taken for one in pending):
+                    positions[one.source, one.stream] = one.position
+                    positions |= {(one.source, stream): position for stream, position in one.further.items()}
                 rows = [PositionRow(*stream, position) for stream, position in positions.items()]
                 waiting = await self._journal.commit_logs(LogCommit(rows, batches))
             except asyncio.CancelledError:
@@ -226,9 +210,15 @@ class Outbox:
         self._add(waiting, batches)
 
     async def make_room_for_events(self, size: int) -> None:
-        """Drop the oldest events when those would exceed the reserve. Raises JournalError."""
-        allowed = self._limits.journal_bytes * (1 + RESERVE)
-        await self._drop(lambda one: one.events, self.waiting_bytes + size - allowed)
+        """Drop the oldest events when those would exceed the reserve. Raises JournalError.
+
+        Log records that exceed the limit, as when it was lowered, take nothing of the events' reserve.
+        """
+        limit = self._limits.journal_bytes
+        excess = self.waiting_bytes + size - limit * (1 + RESERVE)
+        if excess > 0:
+            waiting = sum(one.bytes for lane in self._lanes for one in lane.waiting if one.events)
+            await self._drop(lambda one: one.events, min(excess, waiting + size - limit * RESERVE))
 
     async def take(self, lane: int) -> list[Waiting]:
         """Wait for batches of a lane and return as many of the oldest as fit one request. They stay until `done`."""
@@ -243,7 +233,7 @@ class Outbox:
         taken: list[Waiting] = []
         records = size = 0
         for one in queue.waiting:
-            if one.seq in self._leaving:
+            if one.seq in self._leaving or one.seq in self._apart:
                 continue
             records, size = records + one.count, size + one.bytes
             if taken and (records > self._limits.max_records or size > self._limits.max_bytes):
@@ -255,17 +245,59 @@ class Outbox:
         """Return the records of batches, from the journal where they are not in memory. Raises JournalError."""
         groups: list[Group] = []
         for one in taken:
-            cached = self._cached.get(one.seq)
-            groups += await self._journal.read_groups(one.seq) if cached is None else cached
+            found = self._cached.get(one.seq)
+            if found is None:
+                found = await self._journal.read_groups(one.seq, self._table)
+                if not found and one.seq in self._taken | self._apart and one.seq not in self._lost:
+                    self._lost.add(one.seq)
+                    self._dropped(one.count)
+                    _log.error("%d records that waited are lost: the journal does not have them any more", one.count)
+            groups += found
         return groups
+
+    async def write_again(self) -> None:
+        """Write what is in memory to a journal that was begun anew, with the same numbers. Raises JournalError."""
+        waiting = [one for lane in self._lanes for one in lane.waiting if one.seq in self._cached]
+        for one in waiting:
+            if (groups := self._cached.get(one.seq)) is not None:
+                batch = LogBatch(one.lane, one.events, one.count, one.bytes, one.read_seconds, groups, one.seq)
+                await self._journal.write_again([batch], self._table)
+                if one.seq not in self._cached:  # it was accepted meanwhile
+                    await self._journal.delete_batches([one.seq], self._table)
+
+    def note(self, batch: Batch) -> None:
+        """Take in a position without records, whether there is room or not: it is written with the next commit."""
+        self._lanes[self.lane_of(batch.key)].pending.append(batch)
+        self._wake.set()
 
     async def done(self, lane: int, taken: Sequence[Waiting]) -> None:
         """Delete batches that were accepted or put aside. Raises JournalError, then they are still there."""
-        await self._journal.delete_batches([one.seq for one in taken])
+        await self._journal.delete_batches([one.seq for one in taken], self._table)
         gone = {one.seq for one in taken}
         self._remove(self._lanes[lane], gone)
         self._taken -= gone
         await self._tell_space()
+
+    async def remove(self, lane: int, taken: Sequence[Waiting], gone: Mapping[str, Collection[bytes] | None]) -> None:
+        """Delete some records of batches, by stream (None: all of it). Raises JournalError, then they are still there."""
+        seqs = [one.seq for one in taken]
+        left = {one.seq: one for one in await self._journal.remove_records(seqs, gone, split_fields, self._table)}
+        queue = self._lanes[lane]
+        self._remove(queue, {one.seq for one in taken} - left.keys())
+        for place, one in enumerate(queue.waiting):
+            if (less := left.get(one.seq)) is not None:
+                queue.waiting[place] = less
+                self.waiting_bytes -= one.bytes - less.bytes
+                self.waiting_records -= one.count - less.count
+                if self._cached.pop(one.seq, None) is not None:
+                    self._cached_bytes -= one.bytes
+        self._taken -= {one.seq for one in taken} - left.keys()
+        await self._tell_space()
+
+    def set_apart(self, taken: Sequence[Waiting]) -> None:
+        """Leave batches to who works on what is left of them: the lane takes others. Those that are gone are done."""
+        self._taken -= {one.seq for one in taken}
+        self._apart |= {one.seq for one in taken} & {one.seq for lane in self._lanes for one in lane.waiting}
 
     def _has_room(self) -> bool:
         """Whether more may be read: memory for what is pending, and the journal for what waits."""
@@ -317,6 +349,8 @@ class Outbox:
         if len(removed) < len(gone):  # what is dropped may stand behind what is in flight
             removed += [one for one in lane.waiting if one.seq in gone]
             lane.waiting = deque(one for one in lane.waiting if one.seq not in gone)
+        self._apart -= gone
+        self._lost -= gone
         for one in removed:
             self.waiting_bytes -= one.bytes
             self.waiting_records -= one.count
@@ -345,7 +379,7 @@ class Outbox:
         seqs = {one.seq for one in gone}
         self._leaving |= seqs
         try:
-            await self._journal.delete_batches(sorted(seqs))
+            await self._journal.delete_batches(sorted(seqs), self._table)
             for number, lane in enumerate(self._lanes):
                 self._remove(lane, {one.seq for one in gone if one.lane == number})
         finally:

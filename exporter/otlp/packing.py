@@ -3,16 +3,48 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from exporter.journal import Group, LogBatch
 from exporter.otlp.wire import split_fields
 
 if TYPE_CHECKING:
-    from exporter.otlp.outbox import Batch, Limits
+    from collections.abc import Callable, Mapping, Sequence
 
 GROUP_BYTES: Final = 64
 """At most so many bytes come to a group's resource and records in a request: scope, tags, lengths."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much may be pending, waiting and in one request."""
+
+    journal_bytes: int
+    drop_oldest: bool
+    max_records: int
+    max_bytes: int
+    max_delay_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Encoded records of one stream, in order, with what covers them."""
+
+    key: tuple[str, str]
+    """Source and pipeline: what has to stay in order."""
+    source: str
+    stream: str
+    resource: bytes
+    records: Sequence[bytes]
+    """Each item is one record, or as many as `counts` says."""
+    position: bytes
+    read_seconds: float
+    further: Mapping[str, bytes | None] = field(default_factory=dict)
+    """Positions of other streams that move with it; None forgets one."""
+    counts: Sequence[int] | None = None
+    committed: Callable[[], None] = lambda: None
+    """Called once it is in the journal."""
 
 
 class Packing:

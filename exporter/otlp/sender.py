@@ -1,94 +1,44 @@
 """Send what waits in the outbox: one request in flight a lane, in order, until it is accepted or put aside for good.
 
-accepted              ─▶ deleted from the journal, the next batch
-may pass              ─▶ again, later each time; Retry-After holds the whole destination
-about the data        ─▶ split by pipeline, then by half, until the bad record is alone: it goes to the dead letters
-about the destination ─▶ held: a new attempt at most every minute
-anything else         ─▶ again, later; as one about the data when refused for 10 minutes while other lanes pass
+    take ─▶ send ─▶ accepted: the next batch
+             └────▶ refused for its data: a part for each pipeline ─┬─▶ all done, or waiting for themselves: the next batch
+                                                                    └─▶ all refused, nothing else accepted: held
 
-The parts of a split batch, one a pipeline, are sent side by side, so that one that has to wait holds its own pipeline
-only; the lane's lock keeps one request in flight. When every record of a split batch is refused and nothing else was
-accepted since, the batch stays where it is and the destination is held: after that the lane takes what has come behind
-it too, so that one bad record alone does not hold what is good.
+A part that waits holds its own pipeline only: the lane passes that pipeline's records by. When every record of a batch
+is refused and nothing else was accepted since, the batch stays where it is and the destination is held: after that the
+lane takes what has come behind it too, so that one bad record alone does not hold what is good.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
-from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from exporter.journal import Group, JournalError
-from exporter.otlp.encode import export_request
-from exporter.otlp.transport import Accepted, Refused, RefusedData, RefusedDestination
-from exporter.otlp.wire import split_fields
+from exporter.journal import JournalError
+from exporter.otlp.attempts import Attempts, Counts, Patience
+from exporter.otlp.parts import Lane, Parts, parts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Sequence
 
-    from exporter.journal import Waiting
-    from exporter.otlp.dead_letters import DeadLetters
+    from exporter.journal import Group, Waiting
+    from exporter.otlp.attempts import Refusal
+    from exporter.otlp.dead_letters import Aside
     from exporter.otlp.destination import Destination
     from exporter.otlp.outbox import Outbox
-    from exporter.otlp.transport import Outcome, Retry
+    from exporter.otlp.parts import Part
+
+__all__ = ["Counts", "Patience", "Sender"]
 
 T = TypeVar("T")
 
+MAX_HELD: Final = 8
+"""A lane with so many pipelines that wait for themselves waits with them: each keeps its part in memory."""
+
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long is waited for what."""
-
-    first_backoff_seconds: float = 0.5
-    max_backoff_seconds: float = 30.0
-    hold_seconds: float = 60.0
-    """A destination that refuses to be used, and dead letters that cannot be written, are tried again so often."""
-    stubborn_seconds: float = 600.0
-    """A batch that was refused for so long while other lanes pass is handled as one with bad data."""
-    alone_attempts: int = 3
-    """In such a batch, a record alone is given up after so many refusals."""
-    journal_seconds: float = 1.0
-
-
-class Counts(Protocol):
-    """Where the sender counts: the metrics of sending."""
-
-    def records(self, outcome: str, count: int) -> None:
-        """Count records that were `sent`, `rejected`, `dead_lettered` or `dropped`."""
-
-    def request(self, code: str, seconds: float) -> None:
-        """Count a request by the answer's code, and how long it took."""
-
-    def latency(self, seconds: float) -> None:
-        """Count the time from reading to acceptance."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Refusal:
-    """Why a request is not sent again as it is. A `stubborn` one was no answer about the data, but lasts."""
-
-    reason: str
-    stubborn: bool
-
-
-_Bad = tuple[Group, bytes, str]
-
-
-@dataclass(slots=True)
-class _Lane:
-    """One lane: `sending` is held while a request is in flight; `hopeless` are batches of which all was refused."""
-
-    number: int
-    sending: asyncio.Lock = field(default_factory=asyncio.Lock)
-    hopeless: frozenset[int] = frozenset()
-    accepted_before: int = 0
-    """How many requests the destination had accepted when they were found so."""
 
 
 class Sender:
@@ -98,30 +48,59 @@ class Sender:
         self,
         outbox: Outbox,
         destination: Destination,
-        dead_letters: DeadLetters,
+        dead_letters: Aside,
         counts: Counts,
         clock: Callable[[], float] = time.time,
         patience: Patience | None = None,
     ) -> None:
         self._outbox = outbox
         self._destination = destination
-        self._dead_letters = dead_letters
         self._counts = counts
         self._clock = clock
         self._patience = patience or Patience()
+        self._attempts = Attempts(destination, counts, self._patience)
+        self._parts = Parts(self._attempts, destination, dead_letters, counts, self._patience, self._read, self._remove)
 
     async def run(self) -> None:
-        """Send until cancelled."""
+        """Send until cancelled; then `finish`."""
         async with asyncio.TaskGroup() as group:
             for number in range(self._outbox.lanes):
-                group.create_task(self._run_lane(_Lane(number)), name=f"lane {number}")
+                group.create_task(self._run_lane(Lane(number)), name=f"lane {number}")
 
-    async def _run_lane(self, lane: _Lane) -> None:
+    async def finish(self, seconds: float) -> None:
+        """Hear the answers to what is in flight, for at most so long: what was accepted is not sent again."""
+        await self._attempts.finish(seconds)
+
+    async def _run_lane(self, lane: Lane) -> None:
+        async with asyncio.TaskGroup() as working:
+            while True:
+                taken = await self._outbox.take(lane.number)
+                groups = await self._groups(lane, taken)
+                for stream in {group.stream for group in groups} & lane.held.keys():
+                    lane.held[stream].behind.update((one.seq, one) for one in taken)
+                free = [group for group in groups if group.stream not in lane.held]
+                if not groups:
+                    await self._patiently(partial(self._outbox.done, lane.number, taken))
+                elif not free or await self._deliver(lane, working, taken, free, whole=len(free) == len(groups)):
+                    self._outbox.set_apart(taken)
+                while len(lane.held) >= MAX_HELD:
+                    await self._change(lane)
+
+    async def _groups(self, lane: Lane, taken: Sequence[Waiting]) -> list[Group]:
+        """Read the records of batches; again when a part has taken out its own meanwhile."""
         while True:
-            taken = await self._outbox.take(lane.number)
+            ended = lane.ended
             groups = await self._patiently(partial(self._outbox.groups, taken))
-            if not groups or await self._deliver(lane, taken, groups):
-                await self._patiently(partial(self._outbox.done, lane.number, taken))
+            if ended == lane.ended:
+                return groups
+
+    async def _read(self, one: Waiting) -> list[Group]:
+        return await self._patiently(partial(self._outbox.groups, [one]))
+
+    async def _remove(
+        self, lane: int, taken: Sequence[Waiting], stream: str, records: Collection[bytes] | None
+    ) -> None:
+        await self._patiently(partial(self._outbox.remove, lane, taken, {stream: records}))
 
     async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask the journal until it answers: a full disk passes."""
@@ -135,126 +114,62 @@ class Sender:
                 told = True
                 await asyncio.sleep(self._patience.journal_seconds)
 
-    async def _deliver(self, lane: _Lane, taken: Sequence[Waiting], groups: Sequence[Group]) -> bool:
-        """Send records until each is accepted or among the dead letters; False when the destination is to be held."""
-        refusal = await self._send(lane, groups)
+    async def _deliver(
+        self, lane: Lane, working: asyncio.TaskGroup, taken: Sequence[Waiting], groups: Sequence[Group], *, whole: bool
+    ) -> bool:
+        """Send records until each is accepted, put aside, or held with its pipeline; False when the destination is held.
+
+        `whole`: the batches hold nothing else.
+        """
+
+        async def settle() -> None:
+            gone = dict.fromkeys(group.stream for group in groups)
+            done = self._outbox.done if whole else partial(self._outbox.remove, gone=gone)
+            await self._patiently(partial(done, lane.number, taken))
+
+        refusal = await self._attempts.send(lane.sending, groups, settle)
         if refusal is None:
             for one in taken:
                 self._counts.latency(max(0.0, self._clock() - one.read_seconds))
+            lane.hopeless = frozenset()
             return True
         seqs = frozenset(one.seq for one in taken)
         before = lane.accepted_before if seqs & lane.hopeless else self._destination.accepted
         if seqs <= lane.hopeless and self._destination.accepted == before:
             self._doubt(refusal.reason)
             return False
-        bad = await self._split_by_stream(lane, groups, stubborn=refusal.stubborn)
-        if len(bad) == sum(group.count for group in groups) and self._destination.accepted == before:
-            lane.hopeless, lane.accepted_before = seqs, before
-            self._doubt(bad[0][2])
-            return False
-        for refused in bad:
-            await self._put_aside(refused)
-        return True
+        if await self._in_parts(lane, working, parts_of(groups, taken, before), refusal):
+            lane.hopeless = frozenset()
+            return True
+        lane.hopeless, lane.accepted_before = seqs, before
+        return False
 
     def _doubt(self, reason: str) -> None:
         self._destination.doubt(self._patience.hold_seconds, f"every record is refused: {reason}")
 
-    async def _split_by_stream(self, lane: _Lane, groups: Sequence[Group], *, stubborn: bool) -> list[_Bad]:
-        """Send each pipeline's records apart; return those that are refused alone."""
-        streams: dict[str, list[tuple[Group, bytes]]] = {}
-        for group in groups:
-            streams.setdefault(group.stream, []).extend(
-                (group, record) for records in group.records for record in split_fields(records)
-            )
-        bad: list[_Bad] = []
-        async with asyncio.TaskGroup() as parts:
-            for records in streams.values():
-                parts.create_task(self._split(lane, records, bad, stubborn=stubborn))
-        return bad
+    async def _in_parts(self, lane: Lane, working: asyncio.TaskGroup, parts: Sequence[Part], refusal: Refusal) -> bool:
+        """Have each part brought to its end, and wait for those that need not wait; False when all is refused."""
+        before = parts[0].accepted_before
+        lane.held |= {part.stream: part for part in parts}
+        tasks = [working.create_task(self._parts.work(lane, part, stubborn=refusal.stubborn)) for part in parts]
+        while not (
+            all(part.is_split for part in parts)
+            or (self._destination.accepted != before and all(part.is_split or part.waits for part in parts))
+        ):
+            await self._change(lane)
+        if self._destination.accepted == before:
+            for part, task in zip(parts, tasks, strict=True):
+                task.cancel()
+                del lane.held[part.stream]
+            self._doubt(parts[0].bad[0][1])
+            return False
+        for part in parts:
+            part.waits = part.waits and not part.is_split
+            part.verdict.set()
+        while any(lane.held.get(part.stream) is part and not part.waits for part in parts):
+            await self._change(lane)
+        return True
 
-    async def _split(
-        self, lane: _Lane, records: Sequence[tuple[Group, bytes]], bad: list[_Bad], *, stubborn: bool
-    ) -> None:
-        """Send records in ever smaller parts, in order; collect those that are refused alone."""
-        attempts = (1 if len(records) > 1 else self._patience.alone_attempts) if stubborn else None
-        refusal = await self._send(lane, _grouped(records), attempts)
-        if refusal is None:
-            return
-        if len(records) == 1:
-            bad.append((*records[0], refusal.reason))
-            return
-        half = len(records) // 2
-        await self._split(lane, records[:half], bad, stubborn=stubborn or refusal.stubborn)
-        await self._split(lane, records[half:], bad, stubborn=stubborn or refusal.stubborn)
-
-    async def _send(self, lane: _Lane, groups: Sequence[Group], attempts: int | None = None) -> _Refusal | None:
-        """Send until an answer is final: None for accepted. `attempts`: so many other refusals are final too."""
-        request = export_request((group.resource, group.records) for group in groups)
-        count = sum(group.count for group in groups)
-        backoff, refusals, refused_since = self._patience.first_backoff_seconds, 0, 0.0
-        while True:
-            async with lane.sending, self._destination.turn():
-                outcome = await self._ask(request, count)
-            if isinstance(outcome, Accepted):
-                return None
-            if isinstance(outcome, RefusedData):
-                return _Refusal(outcome.reason, stubborn=False)
-            if isinstance(outcome, Refused):
-                refused_since = refused_since if refusals else time.monotonic()
-                refusals += 1
-                if refusals == attempts or self._is_stubborn(refused_since):
-                    return _Refusal(outcome.reason, stubborn=True)
-            if not isinstance(outcome, RefusedDestination):
-                await self._wait_after(outcome, backoff)
-                backoff = min(backoff * 2, self._patience.max_backoff_seconds)
-
-    async def _ask(self, request: bytes, count: int) -> Outcome:
-        """Send once; count the answer, and say it to all lanes."""
-        started = time.monotonic()
-        outcome = await self._destination.transport.send(request, count)
-        if outcome.code:
-            self._counts.request(outcome.code, time.monotonic() - started)
-        if isinstance(outcome, Accepted):
-            self._destination.passed()
-            self._counts.records("sent", count - outcome.rejected)
-            if outcome.rejected:
-                self._counts.records("rejected", outcome.rejected)
-                _log.warning("the destination rejected %d of %d records: %s", outcome.rejected, count, outcome.message)
-        elif isinstance(outcome, RefusedDestination):
-            self._destination.doubt(self._patience.hold_seconds, outcome.reason)
-        return outcome
-
-    async def _wait_after(self, outcome: Retry | Refused, backoff: float) -> None:
-        """Wait as the answer asks for, or by the backoff."""
-        if not isinstance(outcome, Refused) and outcome.after_seconds is not None:
-            self._destination.quiet(outcome.after_seconds, outcome.reason)
-            return
-        if backoff > self._patience.first_backoff_seconds * 4 and self._destination.problem is None:
-            self._destination.problem = outcome.reason
-            _log.warning("logs are not accepted, nothing is lost: %s", outcome.reason)
-        await asyncio.sleep(backoff * random.uniform(0.5, 1.5))  # noqa: S311  (jitter)
-
-    def _is_stubborn(self, refused_since: float) -> bool:
-        """Whether a batch has been refused for long while others were accepted, also of late."""
-        now = time.monotonic()
-        patience = self._patience.stubborn_seconds
-        return now - refused_since > patience and now - self._destination.accepted_at < patience
-
-    async def _put_aside(self, bad: _Bad) -> None:
-        """Write a refused record to the dead letters; a file that is full or cannot be written holds the lane."""
-        group, record, reason = bad
-        request = export_request([(group.resource, [record])])
-        while not await self._dead_letters.write(request, reason):  # noqa: ASYNC110  (nobody tells of room on a disk)
-            await asyncio.sleep(self._patience.hold_seconds)
-        self._counts.records("dead_lettered", 1)
-
-
-def _grouped(records: Sequence[tuple[Group, bytes]]) -> list[Group]:
-    """Put neighbouring records of one resource together again."""
-    groups: list[Group] = []
-    for group, record in records:
-        if groups and groups[-1].resource == group.resource:
-            groups[-1].records.append(record)
-        else:
-            groups.append(Group(group.stream, group.resource, [record]))
-    return groups
+    async def _change(self, lane: Lane) -> None:
+        lane.changed.clear()
+        await lane.changed.wait()

@@ -1,7 +1,8 @@
-"""What the configuration and the standard environment variables say of the destination, put together.
+"""What the configuration and the standard environment variables say of the destinations, put together.
 
-The file wins over the environment, key by key; a variable for logs wins over the general one; an empty one counts as
-unset. https://opentelemetry.io/docs/specs/otel/protocol/exporter/
+The file wins over the environment, key by key; a variable for the signal wins over the general one; an empty one counts as
+unset. What is said of one signal alone does not move the other. Status events are logs.
+https://opentelemetry.io/docs/specs/otel/protocol/exporter/
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from exporter.config import Batch
+    from exporter.otlp.names import Signal
 
-_LOGS_PATH = "/v1/logs"
+_PATHS: Mapping[Signal, str] = {"logs": "/v1/logs", "traces": "/v1/traces"}
+_TRACES_FILE_SUFFIX = ".traces"
 
 
 class SettingsError(ValueError):
@@ -28,8 +31,9 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One destination of logs."""
+    """One destination of one signal."""
 
+    signal: Signal
     protocol: str
     """`http/protobuf`, `grpc` or `file`."""
     endpoint: str
@@ -43,18 +47,35 @@ class Settings:
     batch: Batch
     lanes: int
     dead_letter_limit_bytes: int
-    traces: bool
 
 
-def read_settings(otlp: Otlp | None, environ: Mapping[str, str]) -> Settings | None:
-    """Return the destination of logs; None where neither the file nor a variable names one. Raises SettingsError."""
-    variables = _Variables(environ)
+@dataclass(frozen=True, slots=True)
+class Destinations:
+    """Where each signal goes; None: nowhere."""
+
+    logs: Settings | None
+    traces: Settings | None
+
+
+def read_destinations(otlp: Otlp | None, environ: Mapping[str, str]) -> Destinations:
+    """Return the destinations of all signals. Raises SettingsError."""
+    return Destinations(read_settings(otlp, environ), read_settings(otlp, environ, "traces"))
+
+
+def read_settings(otlp: Otlp | None, environ: Mapping[str, str], signal: Signal = "logs") -> Settings | None:
+    """Return the destination of a signal; None where neither the file nor a variable names one, or the file wants none.
+
+    Raises SettingsError.
+    """
+    variables = _Variables(environ, signal)
     if otlp is None:
         if not variables.find("ENDPOINT"):
             return None
         otlp = Otlp.model_validate({})
+    if signal == "traces" and not otlp.traces:
+        return None
     if otlp.protocol == "file" and "protocol" in otlp.model_fields_set:
-        return _settings(otlp, otlp.endpoint)
+        return _settings(otlp, otlp.endpoint + (_TRACES_FILE_SUFFIX if signal == "traces" else ""), signal)
     changes: dict[str, Any] = {}
     for key, (suffix, parse) in _KEYS.items():
         found = variables.find(suffix)
@@ -62,26 +83,30 @@ def read_settings(otlp: Otlp | None, environ: Mapping[str, str]) -> Settings | N
             changes[key] = _parsed(found, parse)
     changes["tls"] = _tls(otlp.tls, variables)
     otlp = otlp.model_copy(update=changes)
-    return _settings(otlp, _endpoint(otlp, variables))
+    return _settings(otlp, _endpoint(otlp, variables), signal)
 
 
 @dataclass(frozen=True, slots=True)
 class _Variable:
     name: str
     value: str
+    for_signal: bool
+    """It is about one signal, not the general one."""
 
 
 class _Variables:
-    """The variables of the exporter. Those for logs win."""
+    """The variables of the exporter. Those for the signal win."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str], signal: Signal) -> None:
         self._environ = environ
+        self.signal = signal
 
     def find(self, suffix: str) -> _Variable | None:
-        for name in (f"OTEL_EXPORTER_OTLP_LOGS_{suffix}", f"OTEL_EXPORTER_OTLP_{suffix}"):
+        own = f"OTEL_EXPORTER_OTLP_{self.signal.upper()}_{suffix}"
+        for name in (own, f"OTEL_EXPORTER_OTLP_{suffix}"):
             value = self._environ.get(name, "").strip()
             if value:
-                return _Variable(name, value)
+                return _Variable(name, value, name == own)
         return None
 
 
@@ -166,7 +191,7 @@ def _said(error: ValidationError, value: str = "the value") -> str:
 
 
 def _endpoint(otlp: Otlp, variables: _Variables) -> str:
-    """Return the base of the file or of the general variable with the path added, or the URL of logs as it is."""
+    """Return the base of the file or of the general variable with the path added, or the signal's own URL as it is."""
     variable = None if "endpoint" in otlp.model_fields_set else variables.find("ENDPOINT")
     if variable is None:
         base = otlp.endpoint if "endpoint" in otlp.model_fields_set else DEFAULT_ENDPOINTS[otlp.protocol]
@@ -176,9 +201,9 @@ def _endpoint(otlp: Otlp, variables: _Variables) -> str:
         return _grpc_endpoint(base, variable, variables)
     if variable is not None:
         _parsed(variable, lambda value: _validated("endpoint", value))
-        if "_LOGS_" in variable.name:
+        if variable.for_signal:
             return base if urlsplit(base).path else f"{base}/"
-    return base.rstrip("/") + _LOGS_PATH
+    return base.rstrip("/") + _PATHS[variables.signal]
 
 
 def _grpc_endpoint(base: str, variable: _Variable | None, variables: _Variables) -> str:
@@ -193,12 +218,13 @@ def _grpc_endpoint(base: str, variable: _Variable | None, variables: _Variables)
     return f"{parts.scheme}://{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
 
 
-def _settings(otlp: Otlp, endpoint: str) -> Settings:
+def _settings(otlp: Otlp, endpoint: str, signal: Signal) -> Settings:
     if otlp.protocol == "grpc" and otlp.tls.insecure_skip_verify:
         raise SettingsError(
             "tls.insecure_skip_verify cannot be used with protocol grpc; give the server's certificate as tls.ca_file"
         )
     return Settings(
+        signal=signal,
         protocol=otlp.protocol,
         endpoint=endpoint,
         headers=otlp.headers_now,
@@ -208,5 +234,4 @@ def _settings(otlp: Otlp, endpoint: str) -> Settings:
         batch=otlp.batch,
         lanes=otlp.lanes,
         dead_letter_limit_bytes=otlp.dead_letter_limit,
-        traces=otlp.traces,
     )

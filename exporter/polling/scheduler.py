@@ -127,8 +127,9 @@ class Scheduler:
         punctuality = self._punctuality.get(name)
         if punctuality is None:
             return
-        if poller.budget.held_seconds:
+        if poller.budget.held_seconds > poller.settings.interval_seconds / 2:
             # The vendor asked for quiet (Retry-After): a poll that waited for the end of it would be late anyway.
+            # One that waits a little, as after a 429, is still on time.
             poller.quiet()
             punctuality.refused()
             return

@@ -4,6 +4,7 @@ ProviderError
 ├── UnreachableError      no connection, or it broke (code `connect` or `tls`)
 ├── TimedOutError         no whole answer in time (code `timeout`)
 ├── MalformedError        an answer that is not what the contract says
+├── EnvelopeError         an answer with success outside that says inside that it failed
 └── StatusError           an HTTP status that is no success
     ├── UnauthorizedError 401 and 403
     └── NotFoundError     404
@@ -46,6 +47,16 @@ class TimedOutError(ProviderError):
 
 class MalformedError(ProviderError):
     """An answer is not what the contract says: no JSON, another shape, a page for people, far too long."""
+
+
+class EnvelopeError(ProviderError):
+    """The vendor answered 200, and says in the answer that it failed."""
+
+    def __init__(self, url: str, error_code: str, message: str) -> None:
+        said = "".join(one if one.isprintable() else " " for one in message[:200]) or "no message"
+        super().__init__(url, f"answered 200 with an error: {said} ({error_code[:64] or 'no code'})")
+        self.error_code = error_code
+        """The vendor's own word, empty where it gave none."""
 
 
 class CredentialError(ProviderError):

@@ -17,8 +17,9 @@ from uuid import UUID
 
 import msgspec
 
+from exporter.logs.dialects import FELDERA
 from exporter.logs.resume import CursorPosition, open_cursor, open_replay
-from exporter.providers.base import Health, Reading
+from exporter.providers.base import NOTHING_KNOWN, Health, Provider, Reading
 from exporter.providers.budget import Priority
 from exporter.providers.errors import MalformedError, NotFoundError, StatusError
 from exporter.providers.http import decode_json
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from exporter.logs.resume import Position
+    from exporter.providers.base import LogStream
     from exporter.providers.http import Answer, HttpClient
     from exporter.providers.streams import ByteStream
+    from exporter.status.model import Known
 
 PROGRAM_ERRORS: Final = frozenset({"SqlError", "RustError", "SystemError"})
 
@@ -122,10 +125,11 @@ class _Identified(msgspec.Struct):
     id: str
 
 
-class Feldera:
+class Feldera(Provider):
     """One Feldera server, or one tenant of it."""
 
     vocabulary = VOCABULARY
+    dialect = FELDERA
 
     def __init__(self, client: HttpClient, options: Mapping[str, str | None], clock: Callable[[], float]) -> None:
         del options  # the tenant is a header, which the client has
@@ -134,7 +138,7 @@ class Feldera:
         self._listed: dict[bytes, PipelineNow] = {}
         self._components: dict[str, None] = {}
 
-    async def list(self) -> Listing:
+    async def list(self, known: Known = NOTHING_KNOWN) -> Listing:  # noqa: ARG002  (each list says all)
         """Look at all pipelines in one request. An entry equal to one of the last list is not decoded again."""
         answer = await self._client.get("/v0/pipelines", {"selector": "status"}, priority=Priority.LIST)
         entries = await asyncio.to_thread(decode_json, answer, list[msgspec.Raw])
@@ -202,14 +206,14 @@ class Feldera:
             priority=Priority.EVENTS,
         )
 
-    async def open_log(self, name: str, before: Position | None, priority: Priority) -> FelderaLog:
+    async def open_log(self, log: LogStream, before: Position | None, priority: Priority) -> FelderaLog:
         """Open a pipeline's log. Servers from 0.350 on go on after a cursor; older ones ignore it and send all they have.
 
         Without their headers a new server's follower was dropped at once, which looks like an old server and ends by
         itself; a cursor that is refused is not sent again.
         """
         cursor = f"{before.epoch}:{before.seq}" if isinstance(before, CursorPosition) else ""
-        path = f"/v0/pipelines/{_quoted(name)}/logs"
+        path = f"/v0/pipelines/{_quoted(log.pipeline)}/logs"
         try:
             stream = await self._client.stream(path, {"cursor": cursor}, priority=priority)
         except StatusError as error:
@@ -230,6 +234,8 @@ class Feldera:
 
 class FelderaLog:
     """One open log, in cursor mode where the server's headers say so, else as a replay of all it has."""
+
+    complete = False
 
     def __init__(self, stream: ByteStream, before: Position | None) -> None:
         self._stream = stream
@@ -313,6 +319,7 @@ def read_pipeline(entry: Any) -> PipelineNow:
     times = {field: _time_ns(entry.get(field)) for field in _TIME_FIELDS}
     created_ns = _time_ns(entry.get("created_at"))
     error_code, error_message = _standing_error(entry.get("deployment_error"), words["program"])
+    connector_errors = _connector_errors(entry)
     recorded = {field: value for field, value in entry.items() if field not in _UNRECORDED}
     return PipelineNow(
         id=_name(entry.get("id")),
@@ -326,10 +333,10 @@ def read_pipeline(entry: Any) -> PipelineNow:
         in_desired_state=is_in_desired_state(words, desired),
         error_code=error_code,
         error_message=error_message,
-        connector_errors=_connector_errors(entry),
         wanted=desired["resources"] == "Provisioned",
         changed_ns=max(created_ns, *times.values()),
         created_ns=created_ns,
+        gauges={} if connector_errors is None else {"connector_errors": connector_errors},
     )
 
 

@@ -32,6 +32,7 @@ from exporter.providers.errors import (
 )
 from exporter.providers.streams import ByteStream
 from exporter.providers.taken import HeadFirstConnector, Reception
+from exporter.providers.throttle import Throttle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -116,6 +117,7 @@ class HttpClient:
         self._connection = connection
         self._on_answer = on_answer
         self.budget = budget
+        self._throttle = Throttle(budget)
         self._session: aiohttp.ClientSession | None = None
         self._streams: aiohttp.ClientSession | None = None
         self._open_streams: weakref.WeakSet[ByteStream] = weakref.WeakSet()
@@ -134,7 +136,8 @@ class HttpClient:
 
         What may pass by itself is tried again twice, later each time. Raises a ProviderError. An answer with
         `Retry-After` is not tried again: it holds the whole budget, or where `holds` is false, as the answer is about a
-        part only, it is the caller's to honour. 429 is about the whole account in any case.
+        part only, it is the caller's to honour. 429 is about the whole account in any case, and holds it also when the
+        vendor does not say for how long.
         """
         delay = FIRST_DELAY_SECONDS
         for attempt in range(1, ATTEMPTS + 1):
@@ -190,8 +193,7 @@ class HttpClient:
             raise failure from error
         self._on_answer(str(response.status))
         failed = _status_error(url, response, body)
-        if failed.status == 429 and failed.retry_after_seconds is not None:
-            self.budget.hold(failed.retry_after_seconds)
+        self._note(failed, holds=False)
         raise failed
 
     async def close(self) -> None:
@@ -233,14 +235,22 @@ class HttpClient:
         self._on_answer(str(response.status) if 100 <= response.status <= 599 else "other")
         _log.debug("GET %s: %d, %d bytes", url, response.status, len(body))
         failed = None if response.status == 200 else _status_error(url, response, body)
-        if failed is not None and failed.retry_after_seconds is not None and (holds or failed.status == 429):
-            self.budget.hold(failed.retry_after_seconds)
+        self._note(failed, holds=holds)
         if failed is not None and response.status not in also:
             raise failed
         if not whole:
             raise MalformedError(url, f"the answer is longer than {MAX_ANSWER_BYTES} bytes")
         content_type = response.content_type if "Content-Type" in response.headers else ""
         return Answer(url, response.status, content_type, response.headers.get("Date", ""), body)
+
+    def _note(self, failed: StatusError | None, *, holds: bool) -> None:
+        """Hold the budget where an answer says so."""
+        if failed is None:
+            self._throttle.accepted()
+        elif failed.status == 429:
+            self._throttle.refused(failed.retry_after_seconds)
+        elif failed.retry_after_seconds is not None and holds:
+            self.budget.hold(failed.retry_after_seconds)
 
     def _headers(self) -> dict[str, str]:
         headers = dict(self._connection.headers)
@@ -347,7 +357,10 @@ def _envelope(body: bytes) -> tuple[str, str]:
         return "", ""
     if not isinstance(found, dict):
         return "", ""
-    code, message = found.get("error_code"), found.get("message")
+    inner = found.get("error")
+    if isinstance(inner, dict):
+        found = {"error_code": inner.get("type"), **inner}
+    code, message = found.get("error_code"), found.get("message", found.get("error_message"))
     text = _one_line(message) if isinstance(message, str) else ""
     return (code, f"{text} ({_one_line(code[:64])})") if isinstance(code, str) else ("", text)
 

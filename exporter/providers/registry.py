@@ -5,14 +5,16 @@ from __future__ import annotations
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
+from exporter.providers.apify import Apify
 from exporter.providers.feldera import Feldera
+from exporter.providers.goldrush import GoldRush
 
 if TYPE_CHECKING:
     from exporter.providers.base import Factory
 
 ENTRY_POINT_GROUP = "pipeline_exporter.providers"
 
-BUILT_IN: dict[str, Factory] = {"feldera": Feldera}
+BUILT_IN: dict[str, Factory] = {"apify": Apify, "feldera": Feldera, "goldrush": GoldRush}
 
 
 def provider_names() -> frozenset[str]:

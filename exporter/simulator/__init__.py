@@ -1,5 +1,6 @@
 """The vendors' APIs, faithful to their contracts, for the demo, the tests and the benchmarks."""
 
+from exporter.simulator.apify import APIFY_FAULTS, APIFY_REFUSALS, ApifyWorld, lively_apify
 from exporter.simulator.faults import FAULTS, LOG_FAULTS, Fault, Faults
 from exporter.simulator.log_follower import End
 from exporter.simulator.log_shapes import SHAPES, log_lines, log_records
@@ -11,9 +12,12 @@ from exporter.simulator.server import SimulatorServer, serve
 from exporter.simulator.world import World, quiet
 
 __all__ = [
+    "APIFY_FAULTS",
+    "APIFY_REFUSALS",
     "FAULTS",
     "LOG_FAULTS",
     "SHAPES",
+    "ApifyWorld",
     "End",
     "Fault",
     "Faults",
@@ -23,6 +27,7 @@ __all__ = [
     "SimulatorOptions",
     "SimulatorServer",
     "World",
+    "lively_apify",
     "lively_world",
     "load_scenario",
     "log_lines",

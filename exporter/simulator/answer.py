@@ -10,7 +10,7 @@ from exporter.simulator.body import Body
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from exporter.simulator.log_request import LogStream
+    from exporter.simulator.api import Later, Stream
 
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
@@ -34,7 +34,9 @@ class Answer:
     compressible: bool = True
     chunked: bool = False
     """Sent in chunks although its length is known."""
-    stream: LogStream | None = None
+    stream: Stream | None = None
+    later: Later | None = None
+    """Where it is given, the answer is made when that is over."""
 
 
 def json_answer(value: Any, status: int = 200, headers: Mapping[str, str] = API_HEADERS) -> Answer:

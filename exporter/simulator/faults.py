@@ -6,10 +6,14 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from random import Random
+from typing import TYPE_CHECKING
 
 from exporter.simulator.answer import API_HEADERS, HTML, JSON, Answer, error_answer
 from exporter.simulator.body import Body
 from exporter.simulator.log_answer import CHANNEL_CLOSED, CHANNEL_FULL, RUNNER_DOWN, RUNNER_SILENT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _POOL_ERROR = (
     "Error occurred while creating a new object: error connecting to server: Connection refused (os error 111)"
@@ -118,15 +122,15 @@ class Faults:
         """Forget what was ordered and not used."""
         self._orders.clear()
 
-    def pick(self, path: str) -> Fault | None:
-        """Return the fault of this request, or None."""
+    def pick(self, path: str, drawn: Mapping[str, Fault] = FAULTS) -> Fault | None:
+        """Return the fault of this request, or None; one by chance is out of `drawn`."""
         for order in self._orders:
             if order.left > 0 and fnmatchcase(path, order.pattern):
                 order.left -= 1
                 self.injected["ordered"] += 1
                 return order.fault
         if self.rate and self._random.random() < self.rate:
-            name = self._random.choice(list(FAULTS))
+            name = self._random.choice(list(drawn))
             self.injected[name] += 1
-            return FAULTS[name]
+            return drawn[name]
         return None

@@ -18,6 +18,7 @@ from exporter.simulator.answer import (
 )
 from exporter.simulator.authentication import authenticate, authentication_document
 from exporter.simulator.body import Body
+from exporter.simulator.faults import FAULTS
 from exporter.simulator.identifiers import InvalidUuidError, parse_uuid
 from exporter.simulator.log_answer import log_answer
 from exporter.simulator.log_request import LogQueryError, LogRequest
@@ -25,8 +26,10 @@ from exporter.simulator.server_config import config_document
 from exporter.simulator.version import NEWEST, version_numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from exporter.simulator.faults import Fault
+    from exporter.simulator.log_follower import End
     from exporter.simulator.pipeline import Pipeline
     from exporter.simulator.world import World
 
@@ -67,6 +70,16 @@ class FelderaApi:
                 ("metrics", self._metrics),
             )
         ]
+
+    @property
+    def faults(self) -> Mapping[str, Fault]:
+        """What can go wrong by chance."""
+        return FAULTS
+
+    def end_streams(self, end: End) -> None:
+        """End every open stream."""
+        for pipeline in self.world.pipelines.values():
+            pipeline.end_streams(end)
 
     @property
     def _is_newest(self) -> bool:

@@ -83,6 +83,7 @@ class LogStream:
     dropped: bool = False
     """The reader is dropped before it gets a line, and is not told where it is."""
     position: tuple[str, int] | None = field(default=None)
+    line_end: bytes = b"\n"
 
     def open(self) -> tuple[Mapping[str, str], Follower]:
         """Begin to follow, and return the headers that say where."""
@@ -103,10 +104,14 @@ class LogStream:
             "feldera-logs-gap": str(position.gap),
         }, follower
 
+    def leave(self, follower: Follower) -> None:
+        """Forget a follower, also one that has left."""
+        self.logs.leave(follower)
+
     def replayed(self) -> bytes:
         """Return what a reader would get at once."""
         _, follower = self.open()
-        self.logs.leave(follower)
+        self.leave(follower)
         return b"".join(line + b"\n" for line in follower.take(follower.queued))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aiohttp import HttpVersion10, hdrs, web
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from exporter.simulator.answer import Answer
+    from exporter.simulator.api import Stream
     from exporter.simulator.log_follower import Follower
-    from exporter.simulator.log_request import LogStream
+
+    Framing = Callable[[Sequence[bytes]], bytes]
 
 LARGEST_CHUNK_BYTES = 32_768
 MARKER = b"Logs have ended"
@@ -25,16 +28,17 @@ _CUTS = {End.CUT, End.KILLED}
 _AT_ONCE = {End.RESET, End.KILLED}
 
 
-def line_chunks(lines: Sequence[bytes]) -> bytes:
+def line_chunks(lines: Sequence[bytes], end: bytes = b"\n") -> bytes:
     """Return one HTTP chunk a line, and more for one that is over the largest."""
-    if max(map(len, lines)) < LARGEST_CHUNK_BYTES:
-        return b"".join([b"%X\r\n%b\n\r\n" % (len(line) + 1, line) for line in lines])
-    return b"".join([big_chunks([line], LARGEST_CHUNK_BYTES) for line in lines])
+    longest = LARGEST_CHUNK_BYTES - len(end)
+    if max(map(len, lines)) <= longest:
+        return b"".join([b"%X\r\n%b%b\r\n" % (len(line) + len(end), line, end) for line in lines])
+    return b"".join([big_chunks([line], LARGEST_CHUNK_BYTES, end) for line in lines])
 
 
-def big_chunks(lines: Sequence[bytes], size_bytes: int) -> bytes:
+def big_chunks(lines: Sequence[bytes], size_bytes: int, end: bytes = b"\n") -> bytes:
     """Return the lines in chunks of that size, which end anywhere in a line."""
-    text = b"\n".join(lines) + b"\n"
+    text = end.join(lines) + end
     parts = [text[start : start + size_bytes] for start in range(0, len(text), size_bytes)]
     return b"".join([b"%X\r\n%b\r\n" % (len(part), part) for part in parts])
 
@@ -48,7 +52,7 @@ class LogSender:
         """Set when a stream begins or ends."""
         self._chunk_bytes = chunk_bytes
 
-    async def send(self, request: web.Request, answer: Answer, stream: LogStream) -> web.StreamResponse:
+    async def send(self, request: web.Request, answer: Answer, stream: Stream) -> web.StreamResponse:
         """Send a stream to its end."""
         headers, follower = stream.open()
         response = web.StreamResponse(status=answer.status, headers={**answer.headers, **headers})
@@ -58,47 +62,51 @@ class LogSender:
             response.headers[hdrs.TRANSFER_ENCODING] = "chunked"
         else:
             response.enable_chunked_encoding()
+        framed = partial(self._framed, line_end=stream.line_end)
         self._count(1)
         try:
             await response.prepare(request)
-            await self._follow(request, follower)
+            await _follow(request, follower, framed)
         finally:
             self._count(-1)
-            stream.logs.leave(follower)
-        _end(request, follower, self._framed)
+            stream.leave(follower)
+        _end(request, follower, framed)
         return response
-
-    async def _follow(self, request: web.Request, follower: Follower) -> None:
-        ready = asyncio.Event()
-
-        def wake() -> None:
-            ready.set()
-            # Nothing wakes a writer whose reader does not read but the end of the connection.
-            if follower.end in _AT_ONCE and writing:
-                _abort(request, follower.end)
-
-        writing = False
-        follower.on_ready = wake
-        while True:
-            lines = follower.take()
-            if lines:
-                # All that came since the last turn of the loop is one write; the library's own would be one a chunk.
-                _write(request, self._framed(lines))
-                writing = True
-                await request.writer.drain()
-                writing = False
-            elif follower.end is not None:
-                return
-            else:
-                ready.clear()
-                await ready.wait()
 
     def _count(self, more: int) -> None:
         self.open_streams += more
         self.changed.set()
 
-    def _framed(self, lines: Sequence[bytes]) -> bytes:
-        return line_chunks(lines) if self._chunk_bytes is None else big_chunks(lines, self._chunk_bytes)
+    def _framed(self, lines: Sequence[bytes], line_end: bytes) -> bytes:
+        if self._chunk_bytes is None:
+            return line_chunks(lines, line_end)
+        return big_chunks(lines, self._chunk_bytes, line_end)
+
+
+async def _follow(request: web.Request, follower: Follower, framed: Framing) -> None:
+    ready = asyncio.Event()
+
+    def wake() -> None:
+        ready.set()
+        # Nothing wakes a writer whose reader does not read but the end of the connection.
+        if follower.end in _AT_ONCE and writing:
+            _abort(request, follower.end)
+
+    writing = False
+    follower.on_ready = wake
+    while True:
+        lines = follower.take()
+        if lines:
+            # All that came since the last turn of the loop is one write; the library's own would be one a chunk.
+            _write(request, framed(lines))
+            writing = True
+            await request.writer.drain()
+            writing = False
+        elif follower.end is not None:
+            return
+        else:
+            ready.clear()
+            await ready.wait()
 
 
 def _write(request: web.Request, data: bytes) -> None:
@@ -119,7 +127,7 @@ def _abort(request: web.Request, end: End) -> None:
     transport.abort()
 
 
-def _end(request: web.Request, follower: Follower, framed: Callable[[Sequence[bytes]], bytes]) -> None:
+def _end(request: web.Request, follower: Follower, framed: Framing) -> None:
     """End a stream as its follower says. A clean end is finished by the library, which sends the last chunk."""
     transport = request.transport
     if transport is None or transport.is_closing():

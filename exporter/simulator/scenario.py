@@ -22,6 +22,9 @@ moment. `do` is one of:
 - `service_down`, `service_up` (`service`: api, compiler, runner): without `pipeline`; in the health only
 - `runner_restart`: without `pipeline`; every log is lost
 
+A step with `vendor: apify` or `vendor: goldrush` is of another world; what it may do stands in `apify/scenario.py` and
+`goldrush_scenario.py`.
+
 A step that the pipeline's state does not allow is logged and left out; a bad file is refused as a whole.
 """
 
@@ -32,20 +35,24 @@ from difflib import get_close_matches
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import yaml
 
+from exporter.simulator.apify.scenario import APIFY_WORDS, ApifyStory
 from exporter.simulator.cluster import SERVICES
 from exporter.simulator.errors import runner_check_error
+from exporter.simulator.goldrush_scenario import GOLDRUSH_WORDS, run_goldrush_step
 from exporter.simulator.history import State
 from exporter.simulator.log_follower import End
 from exporter.simulator.pipeline import COMPILE_OUTCOMES, ImpossibleError, Pipeline
+from exporter.simulator.scenario_words import Step, Words
 from exporter.simulator.world import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from exporter.simulator.apify.world import ApifyWorld
+    from exporter.simulator.goldrush_world import GoldRushWorld
     from exporter.simulator.world import World
 
 _log = logging.getLogger(__name__)
@@ -55,15 +62,6 @@ _WORDS = {*State.__struct_fields__, "has_error"}
 
 class ScenarioError(Exception):
     """A scenario file cannot be used; the message says where and why."""
-
-
-class Step(msgspec.Struct, frozen=True):
-    """One checked line of a scenario."""
-
-    at_seconds: float
-    do: str
-    pipeline: str
-    arguments: dict[str, Any]
 
 
 def _event(
@@ -137,6 +135,11 @@ _ALLOWED: dict[tuple[str, str], tuple[str, ...]] = {
     ("service_down", "service"): SERVICES,
     ("service_up", "service"): SERVICES,
 }
+_VENDORS = {
+    "feldera": Words(_KEYS, _REQUIRED, _ALLOWED, frozenset(_OF_THE_SERVER), NAME, "a name of letters, digits, - and _"),
+    "apify": APIFY_WORDS,
+    "goldrush": GOLDRUSH_WORDS,
+}
 
 
 def load_scenario(path: Path) -> list[Step]:
@@ -152,27 +155,39 @@ def load_scenario(path: Path) -> list[Step]:
     return [_check(step, f"{path}: step {number}") for number, step in enumerate(steps, start=1)]
 
 
-def plan_scenario(world: World, steps: list[Step]) -> None:
-    """Plan all steps on the world's clock."""
+def plan_scenario(
+    world: World, steps: list[Step], *, apify: ApifyWorld | None = None, goldrush: GoldRushWorld | None = None
+) -> None:
+    """Plan all steps on the clocks of their worlds; those of a vendor without a world are left out."""
+    story = ApifyStory()
     for step in steps:
-        world.schedule(step.at_seconds, partial(_run, world, step))
+        if step.vendor == "feldera":
+            world.schedule(step.at_seconds, partial(_attempt, _run, world, step))
+        elif step.vendor == "apify" and apify is not None:
+            apify.schedule(step.at_seconds, partial(_attempt, story.run, apify, step))
+        elif step.vendor == "goldrush" and goldrush is not None:
+            goldrush.schedule(step.at_seconds, partial(_attempt, run_goldrush_step, goldrush, step))
+
+
+def _attempt(run: Callable[[Any, Step], None], world: World | ApifyWorld | GoldRushWorld, step: Step) -> None:
+    try:
+        run(world, step)
+    except ImpossibleError as error:
+        _log.warning("scenario: %s at %s s left out: %s", step.do, step.at_seconds, error)
 
 
 def _run(world: World, step: Step) -> None:
-    try:
-        if step.do == "create":
-            outcome = step.arguments.get("compile", "ok")
-            description = step.arguments.get("description", "")
-            world.create(step.pipeline, compile_as=None if outcome == "none" else outcome, description=description)
-        elif step.do in {"service_down", "service_up"}:
-            change = world.cluster.fail if step.do == "service_down" else world.cluster.heal
-            change(step.arguments["service"])
-        elif step.do == "runner_restart":
-            world.runner.restart()
-        else:
-            _ON_PIPELINES[step.do][0](_find(world, step.pipeline), **step.arguments)
-    except ImpossibleError as error:
-        _log.warning("scenario: %s at %s s left out: %s", step.do, step.at_seconds, error)
+    if step.do == "create":
+        outcome = step.arguments.get("compile", "ok")
+        description = step.arguments.get("description", "")
+        world.create(step.pipeline, compile_as=None if outcome == "none" else outcome, description=description)
+    elif step.do in {"service_down", "service_up"}:
+        change = world.cluster.fail if step.do == "service_down" else world.cluster.heal
+        change(step.arguments["service"])
+    elif step.do == "runner_restart":
+        world.runner.restart()
+    else:
+        _ON_PIPELINES[step.do][0](_find(world, step.pipeline), **step.arguments)
 
 
 def _find(world: World, name: str) -> Pipeline:
@@ -186,33 +201,37 @@ def _check(step: Any, where: str) -> Step:
     if not isinstance(step, dict) or not all(isinstance(key, str) for key in step):
         raise ScenarioError(f"{where}: is {step!r}, not a mapping with `at`, `pipeline` and `do`")
     arguments = dict(step)
+    vendor = arguments.pop("vendor", "feldera")
+    if vendor not in _VENDORS:
+        raise ScenarioError(f"{where}: `vendor` is {vendor!r}; use one of {', '.join(_VENDORS)}")
+    words = _VENDORS[vendor]
     do = arguments.pop("do", None)
-    if not isinstance(do, str) or do not in _KEYS:
-        raise ScenarioError(f"{where}: `do` is {do!r}, which is no operation{_suggest(str(do), list(_KEYS))}")
+    if not isinstance(do, str) or do not in words.keys:
+        raise ScenarioError(f"{where}: `do` is {do!r}, which is no operation{_suggest(str(do), list(words.keys))}")
     at_seconds = arguments.pop("at", None)
     if isinstance(at_seconds, bool) or not isinstance(at_seconds, _NUMBER) or not 0 <= at_seconds < float("inf"):
         raise ScenarioError(f"{where}: `at` is {at_seconds!r}; give seconds from the start, 0 or more")
     name = arguments.pop("pipeline", "")
-    if do in _OF_THE_SERVER:
+    if do in words.of_the_server:
         if name:
             raise ScenarioError(f"{where}: {do} concerns the server; take `pipeline` away")
-    elif not isinstance(name, str) or NAME.fullmatch(name) is None:
-        raise ScenarioError(f"{where}: `pipeline` is {name!r}; give a name of letters, digits, - and _")
-    _check_arguments(do, arguments, where)
-    return Step(float(at_seconds), do, name, arguments)
+    elif not isinstance(name, str) or words.name.fullmatch(name) is None:
+        raise ScenarioError(f"{where}: `pipeline` is {name!r}; give {words.name_rule}")
+    _check_arguments(words, do, arguments, where)
+    return Step(float(at_seconds), do, name, arguments, vendor)
 
 
-def _check_arguments(do: str, arguments: dict[str, Any], where: str) -> None:
-    known = _KEYS[do]
+def _check_arguments(words: Words, do: str, arguments: dict[str, Any], where: str) -> None:
+    known = words.keys[do]
     for key, value in arguments.items():
         if key not in known:
             raise ScenarioError(f"{where}: {do} has no key `{key}`{_suggest(key, list(known))}")
-        if isinstance(value, bool) or not isinstance(value, known[key]):
+        if isinstance(value, bool) != (known[key] is bool) or not isinstance(value, known[key]):
             raise ScenarioError(f"{where}: `{key}` is {value!r}, which is of the wrong type")
-        allowed = _ALLOWED.get((do, key), (value,))
+        allowed = words.allowed.get((do, key), (value,))
         if value not in allowed:
             raise ScenarioError(f"{where}: `{key}` is {value!r}; use one of {', '.join(allowed)}")
-    required = _REQUIRED.get(do)
+    required = words.required.get(do)
     if required is not None and required not in arguments:
         raise ScenarioError(f"{where}: {do} needs `{required}`")
     for word in arguments.get("words", {}):

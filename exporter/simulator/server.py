@@ -17,12 +17,13 @@ from exporter.simulator.feldera import FelderaApi
 from exporter.simulator.listening import Listener
 from exporter.simulator.log_follower import End
 from exporter.simulator.log_sending import LogSender
+from exporter.simulator.world import World
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from exporter.simulator.answer import Answer
-    from exporter.simulator.world import World
+    from exporter.simulator.api import Api, Later, VendorWorld
 
 _log = logging.getLogger(__name__)
 KEEPALIVE_SECONDS = 4.8
@@ -44,18 +45,22 @@ class SimulatorServer:
 
     def __init__(
         self,
-        world: World,
+        world: World | None = None,
         *,
         api_key: str | None = None,
         faults: Faults | None = None,
         log_chunk_bytes: int | None = None,
+        apify: VendorWorld | None = None,
+        goldrush: VendorWorld | None = None,
     ) -> None:
-        self.world = world
+        self.world = world or World(chores=False)
         self.faults = faults or Faults()
         self.requests: deque[SeenRequest] = deque(maxlen=_REMEMBERED_REQUESTS)
         self.counts: Counter[str] = Counter()
         self.url = ""
-        self._api = FelderaApi(world, api_key=api_key)
+        self._feldera = FelderaApi(self.world, api_key=api_key)
+        others = {"v2": apify, "platform": goldrush}
+        self._others = {place: vendor.api(api_key) for place, vendor in others.items() if vendor is not None}
         self._closing = asyncio.Event()
         self._arrived = asyncio.Event()
         self._leaving = False
@@ -87,6 +92,7 @@ class SimulatorServer:
         """Be gone: the streams that are still open end like that, and the logs are lost."""
         await self.terminate()
         self.world.runner.stop(end)
+        self._end_streams(end)
         try:
             async with asyncio.timeout(_GRACE_SECONDS):
                 await self.streams(0)
@@ -99,6 +105,7 @@ class SimulatorServer:
         self._leaving = True
         await self._listener.close()
         self.world.runner.stop(End.KILLED, torn)
+        self._end_streams(End.KILLED)
         await self.streams(0)
         self._listener.abort()
 
@@ -111,8 +118,7 @@ class SimulatorServer:
     async def stop(self) -> None:
         """Close every connection and stop listening."""
         self._closing.set()
-        for pipeline in self.world.pipelines.values():
-            pipeline.end_streams(End.CLEAN)
+        self._end_streams(End.CLEAN)
         await self._listener.stop()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
@@ -122,10 +128,11 @@ class SimulatorServer:
         if self._leaving:
             return _cut(request)
         url = request.rel_url
-        answer = self._api.answer(
-            request.method, url.raw_path, url.raw_query_string, request.headers.get(hdrs.AUTHORIZATION)
-        )
-        fault = self.faults.pick(request.path)
+        api = self._api(url.raw_path)
+        answer = api.answer(request.method, url.raw_path, url.raw_query_string, request.headers.get(hdrs.AUTHORIZATION))
+        fault = self.faults.pick(request.path, api.faults)
+        if answer.later is not None:
+            answer = await _over(answer.later)
         if fault is None:
             return await self._send(request, answer)
         if answer.stream is not None and (fault.cut == "middle" or fault.keep_fraction is not None):
@@ -137,6 +144,15 @@ class SimulatorServer:
         if fault.cut == "middle":
             return await _send_half(request, answer)
         return await self._send(request, fault.bend(answer))
+
+    def _api(self, raw_path: str) -> Api:
+        """Return the API that a path is of: what is no other vendor's is Feldera's, as its web console takes all."""
+        place = raw_path[1:].partition("/")[0]
+        return self._others.get(place, self._feldera)
+
+    def _end_streams(self, end: End) -> None:
+        for api in (self._feldera, *self._others.values()):
+            api.end_streams(end)
 
     async def _send(self, request: web.Request, answer: Answer) -> web.StreamResponse:
         if answer.stream is not None:
@@ -166,7 +182,7 @@ class SimulatorServer:
 
 @asynccontextmanager
 async def serve(
-    world: World,
+    world: World | None = None,
     *,
     host: str = "127.0.0.1",
     port: int = 0,
@@ -174,12 +190,16 @@ async def serve(
     faults: Faults | None = None,
     keepalive_seconds: float = KEEPALIVE_SECONDS,
     log_chunk_bytes: int | None = None,
+    apify: VendorWorld | None = None,
+    goldrush: VendorWorld | None = None,
 ) -> AsyncIterator[SimulatorServer]:
-    """Serve a world in this event loop. Its clock stands still unless someone advances it.
+    """Serve worlds in this event loop, a vendor at its own paths. Their clocks stand still unless someone advances them.
 
     Logs are sent in one HTTP chunk a line, or with `log_chunk_bytes` in chunks of at most that many bytes.
     """
-    server = SimulatorServer(world, api_key=api_key, faults=faults, log_chunk_bytes=log_chunk_bytes)
+    server = SimulatorServer(
+        world, api_key=api_key, faults=faults, log_chunk_bytes=log_chunk_bytes, apify=apify, goldrush=goldrush
+    )
     try:
         await server.start(host, port, keepalive_seconds)
         yield server
@@ -190,6 +210,15 @@ async def serve(
 def _headers(answer: Answer) -> dict[str, str]:
     content_type = {} if answer.content_type is None else {"content-type": answer.content_type}
     return {**answer.headers, **content_type}
+
+
+async def _over(later: Later) -> Answer:
+    """Wait until an answer can be made, and return it."""
+    over = asyncio.Event()
+    later.on_over = over.set
+    if not later.over:
+        await over.wait()
+    return later.make()
 
 
 def _cut(request: web.Request) -> web.StreamResponse:

@@ -1,18 +1,17 @@
 """The world that the simulator shows: pipelines, their clock, the chores of a server. Pure: no I/O, no real time.
 
-Nothing happens but in `advance`: it moves the clock from one planned action to the next, so that a run depends on the
-seed alone and not on how often it is called. `speed` shortens every wait; times that are written are never stretched.
+Nothing happens but as its clock is advanced, so that a run depends on the seed alone and not on how often that is done.
+`speed` shortens every wait; times that are written are never stretched.
 """
 
 from __future__ import annotations
 
-import heapq
 import re
 import time
-from collections.abc import Callable
 from random import Random
 
 from exporter.simulator.body import Body
+from exporter.simulator.clock import Clock
 from exporter.simulator.cluster import Cluster
 from exporter.simulator.identifiers import IdSource
 from exporter.simulator.log_follower import End
@@ -23,11 +22,10 @@ NAME = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_]*)?[A-Za-z0-9]")
 _TRIM_SECONDS = 30.0
 _LOOK_SECONDS = 10.0
 _HEARTBEAT_SECONDS = 600.0
-Action = Callable[[], None]
 
 
-class World:
-    """All pipelines of one server. `now_us` is its clock, in microseconds since the epoch."""
+class World(Clock):
+    """All pipelines of one server."""
 
     def __init__(
         self,
@@ -40,17 +38,14 @@ class World:
         chores: bool = True,
         logs: bool = True,
     ) -> None:
-        self.now_us = time.time_ns() // 1_000 if now_us is None else now_us
+        super().__init__(now_us=now_us, speed=speed)
         self.random = Random(seed)
         self.ids = IdSource(self.random)
-        self.speed = speed
         self.retention = retention
         self.version = version
         self.revision = 0
         self.pipelines: dict[str, Pipeline] = {}
         self._ids_by_name: dict[str, str] = {}
-        self._planned: list[tuple[int, int, Action]] = []
-        self._number = 0
         self._lists: dict[str, tuple[int, Body]] = {}
         self.cluster = Cluster(self)
         self.runner = Runner(self, seed)
@@ -88,29 +83,6 @@ class World:
         pipeline.lose_logs(End.GONE)
         self.revision += 1
 
-    def schedule(self, seconds: float, action: Action) -> None:
-        """Plan an action, `seconds / speed` from now."""
-        self._number += 1
-        at_us = self.now_us + round(seconds * 1_000_000 / self.speed)
-        heapq.heappush(self._planned, (at_us, self._number, action))
-
-    def advance(self, seconds: float) -> None:
-        """Let time pass."""
-        self.advance_to(self.now_us + round(seconds * 1_000_000))
-
-    def advance_to(self, now_us: int) -> None:
-        """Let time pass up to a moment, doing everything that was planned before it in order."""
-        while self._planned and self._planned[0][0] <= now_us:
-            at_us, _, action = heapq.heappop(self._planned)
-            self.now_us = max(self.now_us, at_us)
-            action()
-        self.now_us = max(self.now_us, now_us)
-
-    @property
-    def next_action_us(self) -> int | None:
-        """When the next planned action is due."""
-        return self._planned[0][0] if self._planned else None
-
     def list_body(self, selector: str) -> Body:
         """Return the JSON list of all pipelines, ordered by id, encoding only those that changed."""
         revision, body = self._lists.get(selector, (-1, None))
@@ -127,15 +99,8 @@ class World:
 
     def begin_chores(self) -> None:
         """Begin what a server does by itself: trimming, heartbeats, health checks."""
-        self._repeat(_TRIM_SECONDS, self.trim)
-        self._repeat(_LOOK_SECONDS, self._look)
-
-    def _repeat(self, seconds: float, action: Action) -> None:
-        def once() -> None:
-            action()
-            self.schedule(seconds, once)
-
-        self.schedule(seconds, once)
+        self.repeat(_TRIM_SECONDS, self.trim)
+        self.repeat(_LOOK_SECONDS, self._look)
 
     def _look(self) -> None:
         self.cluster.check()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from exporter.status.families import Family
     from exporter.status.log_series import LogSeries
-    from exporter.status.model import Component
+    from exporter.status.model import Account, Component
     from exporter.status.series import Series
 
 STALE_INTERVALS: Final = 5
@@ -40,6 +40,7 @@ class SourceSeries:
     up: bool = False
     last_success_seconds: float | None = None
     components: Sequence[Component] = ()
+    account: Account | None = None
     horizon_seconds: float = 0.0
     """Time in a status is credited up to here: the last successful list that is committed."""
     pipelines: dict[str, Series] = field(default_factory=dict)
@@ -144,7 +145,15 @@ def _source_lines(source: SourceSeries, family: Family, now: float) -> str:
         return "" if last is None else f"{family.name}{{{labels}}} {number(last)}\n"
     if source.is_stale(now):
         return ""
+    if family is families.SOURCE_COMPONENT:
+        return "".join(
+            f"{family.name}{{{labels},{label_pairs({'component': part.name})}}} {int(part.healthy)}\n"
+            for part in source.components
+        )
+    if source.account is None:
+        return ""
+    values = source.account.usage if family is families.ACCOUNT_USAGE else source.account.limits
     return "".join(
-        f"{family.name}{{{labels},{label_pairs({'component': part.name})}}} {int(part.healthy)}\n"
-        for part in source.components
+        f"{family.name}{{{labels},{label_pairs({'resource': resource})}}} {number(value)}\n"
+        for resource, value in values.items()
     )

@@ -54,6 +54,20 @@ SOURCE_COMPONENT: Final = Family(
     "Polled: whether a part of the vendor's service is healthy, by the vendor's own account; 0 when that account is stale.",
     ("component",),
 )
+ACCOUNT_USAGE: Final = Family(
+    "hosted_pipeline_account_usage",
+    "gauge",
+    "source",
+    "Polled: what the account uses, in the unit that the resource names (usd, gbytes, compute units; else a number).",
+    ("resource",),
+)
+ACCOUNT_LIMIT: Final = Family(
+    "hosted_pipeline_account_limit",
+    "gauge",
+    "source",
+    "Polled: what the account may use, in the unit that the resource names (usd, gbytes, compute units; else a number).",
+    ("resource",),
+)
 
 INFO: Final = Family(
     "hosted_pipeline_info", "gauge", "now", "Polled: the pipeline's id and version.", ("pipeline_id", "version")
@@ -103,6 +117,76 @@ CONNECTOR_ERRORS: Final = Family(
     "now",
     "Polled: errors of the pipeline's connectors, where the vendor tells their number.",
 )
+REPLICAS: Final = Family("hosted_pipeline_replicas", "gauge", "now", "Polled: replicas that the vendor wants to run.")
+REPLICAS_READY: Final = Family("hosted_pipeline_replicas_ready", "gauge", "now", "Polled: replicas that are ready.")
+PENDING_RECORDS: Final = Family(
+    "hosted_pipeline_pending_records", "gauge", "now", "Polled: records that wait to be processed."
+)
+PROCESSING_DELAY: Final = Family(
+    "hosted_pipeline_processing_delay_seconds", "gauge", "now", "Polled: how far processing is behind."
+)
+RECORDS_PER_SECOND: Final = Family(
+    "hosted_pipeline_records_per_second", "gauge", "now", "Polled: records processed a second, as the vendor says."
+)
+LAST_BLOCK_HEIGHT: Final = Family(
+    "hosted_pipeline_last_block_height", "gauge", "now", "Polled: the newest block that was processed."
+)
+LAST_OFFSET: Final = Family(
+    "hosted_pipeline_last_offset", "gauge", "now", "Polled: the newest offset that was processed."
+)
+DESTINATION_HEALTHY: Final = Family(
+    "hosted_pipeline_destination_healthy",
+    "gauge",
+    "now",
+    "Polled: whether the vendor's newest probe reached the pipeline's destination.",
+)
+RUNS_ACTIVE: Final = Family(
+    "hosted_pipeline_runs_active",
+    "gauge",
+    "now",
+    "Polled: jobs that have not ended, by the vendor's word.",
+    ("kind", "status"),
+)
+RECORDS: Final = Family(
+    "hosted_pipeline_records",
+    "counter",
+    "kept",
+    "Polled: records that the pipeline has consumed; goes on when the vendor's count starts anew.",
+)
+NORMALIZATION_ERRORS: Final = Family(
+    "hosted_pipeline_normalization_errors",
+    "counter",
+    "kept",
+    "Polled: records that could not be normalized; goes on when the vendor's count starts anew.",
+)
+RUNS: Final = Family(
+    "hosted_pipeline_runs",
+    "counter",
+    "kept",
+    "Jobs that ended since counting started, each end counted once.",
+    ("kind", "result"),
+)
+RUN_DURATION: Final = Family(
+    "hosted_pipeline_run_duration_seconds",
+    "histogram",
+    "kept",
+    "How long jobs took that ended since counting started.",
+    ("kind", "result"),
+)
+COMPUTE_UNITS: Final = Family(
+    "hosted_pipeline_compute_units",
+    "counter",
+    "kept",
+    "Compute units of jobs that ended since counting started, added once the vendor has settled them.",
+    ("kind",),
+)
+COST_USD: Final = Family(
+    "hosted_pipeline_cost_usd",
+    "counter",
+    "kept",
+    "Cost in USD of jobs that ended since counting started, added once the vendor has settled it.",
+    ("kind",),
+)
 TRANSITIONS: Final = Family(
     "hosted_pipeline_status_transitions",
     "counter",
@@ -141,7 +225,7 @@ LOG_LINES: Final = Family(
 )
 LOG_BYTES: Final = Family("hosted_pipeline_log_bytes", "counter", "log", "Bytes of these lines.")
 LOG_CONNECTED: Final = Family(
-    "hosted_pipeline_log_stream_connected", "gauge", "log", "Whether the pipeline's log stream is open."
+    "hosted_pipeline_log_stream_connected", "gauge", "log", "Whether a log stream of the pipeline is open."
 )
 LOG_RECONNECTS: Final = Family(
     "hosted_pipeline_log_reconnects", "counter", "log", "Log streams that ended or could not be opened.", ("reason",)
@@ -164,7 +248,7 @@ LOG_LAST_LINE: Final = Family(
     "hosted_pipeline_log_last_line_timestamp_seconds", "gauge", "log", "When a log line was last read."
 )
 
-SOURCE_FAMILIES: Final = (SOURCE_UP, SOURCE_LAST_SUCCESS, SOURCE_COMPONENT)
+SOURCE_FAMILIES: Final = (SOURCE_UP, SOURCE_LAST_SUCCESS, SOURCE_COMPONENT, ACCOUNT_USAGE, ACCOUNT_LIMIT)
 PIPELINE_FAMILIES: Final = (
     INFO,
     UP,
@@ -176,12 +260,27 @@ PIPELINE_FAMILIES: Final = (
     ERROR_INFO,
     SINCE,
     CONNECTOR_ERRORS,
+    REPLICAS,
+    REPLICAS_READY,
+    PENDING_RECORDS,
+    PROCESSING_DELAY,
+    RECORDS_PER_SECOND,
+    LAST_BLOCK_HEIGHT,
+    LAST_OFFSET,
+    DESTINATION_HEALTHY,
+    RUNS_ACTIVE,
     LAST_EVENT,
     TRANSITIONS,
     SECONDS,
     STARTS,
     EVENTS,
     MISSED,
+    RECORDS,
+    NORMALIZATION_ERRORS,
+    RUNS,
+    RUN_DURATION,
+    COMPUTE_UNITS,
+    COST_USD,
     LOG_LINES,
     LOG_BYTES,
     LOG_CONNECTED,
@@ -191,3 +290,24 @@ PIPELINE_FAMILIES: Final = (
     LOG_REDACTIONS,
     LOG_LAST_LINE,
 )
+
+_PREFIX = "hosted_pipeline_"
+
+GAUGES: Final = {
+    one.name.removeprefix(_PREFIX): one
+    for one in (
+        CONNECTOR_ERRORS,
+        REPLICAS,
+        REPLICAS_READY,
+        PENDING_RECORDS,
+        PROCESSING_DELAY,
+        RECORDS_PER_SECOND,
+        LAST_BLOCK_HEIGHT,
+        LAST_OFFSET,
+        DESTINATION_HEALTHY,
+    )
+}
+"""The gauges that a provider may give of a pipeline, by the names that it uses."""
+
+COUNTERS: Final = {one.name.removeprefix(_PREFIX): one for one in (RECORDS, NORMALIZATION_ERRORS)}
+"""The counts that a provider may give of a pipeline, by the names that it uses."""

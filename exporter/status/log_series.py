@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from exporter.logs.stats import GAP_REASONS, RECONNECT_REASONS, SEVERITIES
 from exporter.status import families
 from exporter.status.lines import encode, label_pairs, number
-from exporter.status.series import Lines
+from exporter.status.samples import NOTHING, Lines, counters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from exporter.logs.stats import LogStats
     from exporter.status.families import Family
     from exporter.status.series import Context
-
-_NOTHING: Final = Lines(b"", b"")
 
 
 class LogSeries:
@@ -29,12 +27,17 @@ class LogSeries:
         self._version = -1
         self._lines: Mapping[Family, Lines] = {}
 
+    @property
+    def lines_read(self) -> int:
+        """How many lines were read."""
+        return sum(self._stats.lines.values())
+
     def lines(self, family: Family) -> Lines:
         """Return the lines of a family as they are now."""
         version = self._stats.version
         if version != self._version:
             self._lines, self._version = self._render(), version
-        return self._lines.get(family, _NOTHING)
+        return self._lines.get(family, NOTHING)
 
     def _render(self) -> dict[Family, Lines]:
         stats = self._stats
@@ -44,7 +47,7 @@ class LogSeries:
         result = {
             families.LOG_LINES: self._counters(families.LOG_LINES, severities),
             families.LOG_BYTES: self._counters(families.LOG_BYTES, [("", "", stats.bytes)]),
-            families.LOG_CONNECTED: self._gauge(families.LOG_CONNECTED, int(stats.connected)),
+            families.LOG_CONNECTED: self._gauge(families.LOG_CONNECTED, int(stats.open_streams > 0)),
             families.LOG_RECONNECTS: self._counters(families.LOG_RECONNECTS, reconnects),
             families.LOG_LOST: self._counters(families.LOG_LOST, [("", "", stats.lines_lost)]),
             families.LOG_GAPS: self._counters(families.LOG_GAPS, gaps),
@@ -59,9 +62,8 @@ class LogSeries:
         return Lines(line, line)
 
     def _counters(self, family: Family, rows: Sequence[tuple[str, str, int]]) -> Lines:
-        text, openmetrics = [], []
-        for label, value, count in rows:
-            pairs = f"{{{self._labels},{label_pairs({label: value})}}}" if label else f"{{{self._labels}}}"
-            text.append(f"{family.sample_name}{pairs} {count}\n")
-            openmetrics += [text[-1], f"{family.name}_created{pairs}{self._created}"]
-        return Lines(encode("".join(text)), encode("".join(openmetrics)))
+        pairs = (f"{self._labels},{label_pairs({label: value})}" if label else self._labels for label, value, _ in rows)
+        counts = (count for _, _, count in rows)
+        return counters(
+            family, [(f"{{{one}}}", count) for one, count in zip(pairs, counts, strict=True)], self._created
+        )

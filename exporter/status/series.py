@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import accumulate
-from typing import TYPE_CHECKING, Final, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
 from exporter.status import families
+from exporter.status.job_series import render_active, render_job_counts
 from exporter.status.lines import encode, label_pairs, number
 from exporter.status.model import STATES
-from exporter.status.tracker import START_BUCKETS
+from exporter.status.samples import Lines, counters, created_line, histograms
 from exporter.status.words import plain_or_other
 
 if TYPE_CHECKING:
@@ -21,16 +22,7 @@ if TYPE_CHECKING:
     from exporter.status.words import Words
 
 NS: Final = 1_000_000_000
-
-
-class Lines(NamedTuple):
-    """The lines of one family and pipeline, in both formats."""
-
-    text: bytes
-    openmetrics: bytes
-
-
-NOTHING: Final = Lines(b"", b"")
+NO_JOBS: Final[Mapping[tuple[str, str], int]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +62,7 @@ class SecondsLines:
         created = f" {number(pipeline.began_seconds)}\n"
         self._frozen = pipeline.frozen_seconds
         self._moving: list[tuple[str, str, float, Open]] = []
-        still: list[str] = []
+        still: list[tuple[str, float]] = []
         facets = zip(context.vocabulary.facets.items(), pipeline.credited, pipeline.open, strict=True)
         for (facet, known), credited, now in facets:
             shown = dict.fromkeys(known, 0.0) if context.zeros else {}
@@ -80,10 +72,10 @@ class SecondsLines:
             for label, seconds in shown.items():
                 pairs = f"{{{labels},{label_pairs({'facet': facet, 'status': label})}}}"
                 if label == now.label:
-                    self._moving.append((f"{name}{pairs} ", _created(name, pairs, created), seconds, now))
+                    self._moving.append((f"{name}{pairs} ", created_line(name, pairs, created), seconds, now))
                 else:
-                    still += _counter(name, pairs, number(seconds), created)
-        self.still = Lines(encode("".join(still[::2])), encode("".join(still)))
+                    still.append((pairs, seconds))
+        self.still = counters(families.SECONDS, still, created)
 
     def moving(self, horizon_seconds: float, *, openmetrics: bool) -> bytes:
         """Return the lines of the words that hold now, with the time credited up to a moment."""
@@ -96,17 +88,10 @@ class SecondsLines:
         return encode("".join(lines))
 
 
-def _counter(name: str, pairs: str, value: str, created: str) -> tuple[str, str]:
-    """Return a counter's line, and the one that follows it in OpenMetrics."""
-    return f"{name}{pairs} {value}\n", _created(name, pairs, created)
-
-
-def _created(name: str, pairs: str, created: str) -> str:
-    return f"{name.removesuffix('_total')}_created{pairs}{created}"
-
-
-def render_now(context: Context, now: PipelineNow, pipeline: Pipeline | None) -> dict[Family, bytes]:
-    """Render the gauges of what is now. `pipeline` knows the times of events, where there is one."""
+def render_now(
+    context: Context, now: PipelineNow, pipeline: Pipeline | None, active: Mapping[tuple[str, str], int] = NO_JOBS
+) -> dict[Family, bytes]:
+    """Render the gauges of what is now. `pipeline` knows the times of events, where there is one; `active` are its jobs."""
     labels = context.labels(now.name)
     flag = f"{{{labels}}}"
     result = {
@@ -124,8 +109,10 @@ def render_now(context: Context, now: PipelineNow, pipeline: Pipeline | None) ->
     if now.error_code is not None:
         code = label_pairs({"error_code": plain_or_other(now.error_code)})
         result[families.ERROR_INFO] = _sample(families.ERROR_INFO, f"{{{labels},{code}}}", 1)
-    if now.connector_errors is not None:
-        result[families.CONNECTOR_ERRORS] = _sample(families.CONNECTOR_ERRORS, flag, now.connector_errors)
+    for name, value in now.gauges.items():
+        if (family := families.GAUGES.get(name)) is not None:
+            result[family] = _sample(family, flag, value)
+    result[families.RUNS_ACTIVE] = render_active(context.vocabulary, context.words, labels, active)
     return {family: encode(lines) for family, lines in result.items() if lines}
 
 
@@ -135,15 +122,18 @@ def render_kept(context: Context, pipeline: Pipeline) -> dict[Family, Lines]:
     flag = f"{{{labels}}}"
     created = f" {number(pipeline.began_seconds)}\n"
     result = {
-        families.TRANSITIONS: _counters(families.TRANSITIONS, created, _transitions(context, labels, pipeline)),
-        families.EVENTS: _counters(families.EVENTS, created, [(flag, pipeline.events)]),
-        families.MISSED: _counters(families.MISSED, created, [(flag, pipeline.missed)]),
-        families.STARTS: _histogram(labels, created, pipeline),
+        families.TRANSITIONS: counters(families.TRANSITIONS, _transitions(context, labels, pipeline), created),
+        families.EVENTS: counters(families.EVENTS, [(flag, pipeline.events)], created),
+        families.MISSED: counters(families.MISSED, [(flag, pipeline.missed)], created),
+        families.STARTS: histograms(families.STARTS, [(flag, pipeline.starts)], created),
     }
+    for name, meter in pipeline.meters.items():
+        if (family := families.COUNTERS.get(name)) is not None:
+            result[family] = counters(family, [(flag, meter.total)], created)
     if pipeline.newest_ns:
         line = encode(_sample(families.LAST_EVENT, flag, pipeline.newest_ns / NS))
         result[families.LAST_EVENT] = Lines(line, line)
-    return result
+    return result | render_job_counts(context.vocabulary, labels, created, pipeline.jobs)
 
 
 def render_up(context: Context, name: str) -> tuple[bytes, bytes]:
@@ -203,17 +193,3 @@ def _transitions(context: Context, labels: str, pipeline: Pipeline) -> list[tupl
         counts = (dict.fromkeys(known, 0) if context.zeros else {}) | counted
         rows += [(f'{{{labels},facet="{facet}",status="{label}"}}', count) for label, count in counts.items()]
     return rows
-
-
-def _counters(family: Family, created: str, rows: Iterable[tuple[str, int]]) -> Lines:
-    pairs = [_counter(family.sample_name, pairs, str(value), created) for pairs, value in rows]
-    return Lines(encode("".join(line for line, _ in pairs)), encode("".join(line + after for line, after in pairs)))
-
-
-def _histogram(labels: str, created: str, pipeline: Pipeline) -> Lines:
-    name, starts = families.STARTS.name, pipeline.starts
-    bounds = [*(repr(bound) for bound in START_BUCKETS), "+Inf"]
-    buckets = zip(bounds, accumulate(starts.counts), strict=True)
-    lines = "".join(f'{name}_bucket{{{labels},le="{bound}"}} {count}\n' for bound, count in buckets)
-    lines += f"{name}_sum{{{labels}}} {number(starts.sum)}\n{name}_count{{{labels}}} {sum(starts.counts)}\n"
-    return Lines(encode(lines), encode(f"{lines}{name}_created{{{labels}}}{created}"))

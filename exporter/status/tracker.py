@@ -10,23 +10,24 @@ only to merge. Both are changed together and committed together.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
 from exporter.status.fold import NS, Base, Entry, Seen, walk
+from exporter.status.histogram import BUCKETS_SECONDS, Histogram
+from exporter.status.job_counts import JobCounts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from exporter.status.fold import Start
     from exporter.status.model import Event, PipelineNow, Vocabulary
     from exporter.status.words import Words
 
-START_BUCKETS: Final = (1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0, 21600.0)
-"""Upper bounds in seconds of the histogram of start durations."""
+START_BUCKETS: Final = BUCKETS_SECONDS
+"""Upper bounds of the histogram of start durations."""
 
 MAX_KEPT: Final = 10_000
 """So many events of one pipeline are kept at most, whatever the vendor sends."""
@@ -35,24 +36,20 @@ MAX_ENTRIES: Final = 1000
 """A merge reports at most so many entries one by one; it counts all."""
 
 
-class Histogram(msgspec.Struct, array_like=True):
-    """Observations by bucket (not cumulative; the last is +Inf) and their sum."""
-
-    counts: list[int] = msgspec.field(default_factory=lambda: [0] * (len(START_BUCKETS) + 1))
-    sum: float = 0.0
-
-    def observe(self, value: float) -> None:
-        """Count a value, in the unit of the buckets."""
-        self.counts[bisect_left(START_BUCKETS, value)] += 1
-        self.sum += value
-
-
 class Open(msgspec.Struct, array_like=True, frozen=True):
     """A word that still holds: `credited` seconds up to `since_seconds`, growing since then. No label: no word."""
 
     label: str | None
     credited: float
     since_seconds: float
+
+
+class Meter(msgspec.Struct, array_like=True):
+    """A count of the vendor's that may start anew: what is shown goes on."""
+
+    total: float
+    last: float
+    """The vendor's newest value."""
 
 
 class Pipeline(msgspec.Struct):
@@ -81,6 +78,10 @@ class Pipeline(msgspec.Struct):
     """Something changed that has not been read: no time is credited after this moment until it is."""
     recheck_seconds: float | None = None
     """When to read the history once more, for late events."""
+    jobs: dict[str, JobCounts] = msgspec.field(default_factory=dict)
+    """What has been counted of its jobs, by kind."""
+    meters: dict[str, Meter] = msgspec.field(default_factory=dict)
+    """The vendor's own counts, by name."""
 
     def seconds(self, horizon_seconds: float) -> list[dict[str, float]]:
         """Return the time in each status up to a moment (the last successful list), by facet and label."""
@@ -168,11 +169,12 @@ def merge(
     *,
     horizon_seconds: float,
     whole: bool = True,
+    recorded: bool = True,
 ) -> Merged:
     """Take in a reading of the vendor's whole retained history, in any order and with repeats, and count what is new.
 
     Changes both the pipeline and its history. An empty reading changes nothing but the baseline. A reading is not
-    `whole` when some of its events could not be read.
+    `whole` when some of its events could not be read. What the vendor has not `recorded` has no gaps.
     """
     facets = tuple(vocabulary.facets)
 
@@ -180,7 +182,7 @@ def merge(
         return words.label(facets[facet], word)
 
     events = sorted({event.id: event for event in events}.values(), key=lambda event: event.key)
-    follows = pipeline.baseline is None
+    follows = recorded and pipeline.baseline is None
     if pipeline.baseline is not None:
         _take_baseline(pipeline, pipeline.baseline, history, events, label, whole=whole)
     horizon_ns = int(horizon_seconds * NS)
@@ -208,6 +210,46 @@ def merge(
     history.seen = kept
     _forget(history, events, horizon_ns, label)
     return Merged(len(new), gap, entries[-MAX_ENTRIES:])
+
+
+def observe(
+    pipeline: Pipeline,
+    history: History,
+    looks: Sequence[Event],
+    vocabulary: Vocabulary,
+    words: Words,
+    *,
+    horizon_seconds: float,
+) -> Merged:
+    """Count looks at a pipeline whose vendor keeps no history, in the order in which they were made.
+
+    Each is an event. One with a time before the last one's, which a vendor's clock can give, is put right after that.
+    """
+    newest_ns = history.newest_key[0]
+    events = []
+    for look in looks:
+        newest_ns = max(look.at_ns, newest_ns + 1)
+        events.append(look._replace(at_ns=newest_ns))
+    return merge(pipeline, history, events, vocabulary, words, horizon_seconds=horizon_seconds, recorded=False)
+
+
+def count_on(pipeline: Pipeline, counters: Mapping[str, float]) -> bool:
+    """Take in the vendor's own counts: they begin at the first value seen and only grow. Returns whether any differs.
+
+    A value that fell was counted anew from zero, so all of it is new.
+    """
+    differs = False
+    for name, value in counters.items():
+        meter = pipeline.meters.get(name)
+        if meter is None:
+            pipeline.meters[name] = Meter(value, value)
+        elif value != meter.last:
+            meter.total += value - meter.last if value > meter.last else value
+            meter.last = value
+        else:
+            continue
+        differs = True
+    return differs
 
 
 def is_gap(history: History, events: Sequence[Event]) -> bool:

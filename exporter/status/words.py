@@ -27,7 +27,7 @@ def plain_or_other(word: str) -> str:
 
 
 class Words:
-    """Which label value stands for which word, for the facets of one source.
+    """Which label value stands for which word, for the facets of one source, and whatever else the vendor has words for.
 
     A label once given to a word stays: `unknown` is kept in the journal and handed in again after a restart.
     """
@@ -38,8 +38,8 @@ class Words:
 
     def label(self, facet: str, word: str) -> str:
         """Return the label value for a word of a facet."""
-        unknown = self.unknown[facet]
-        if word in self._known[facet] or word in unknown:
+        unknown = self.unknown.setdefault(facet, [])
+        if word in self._known.get(facet, ()) or word in unknown:
             return word
         if is_plain(word) and len(unknown) < MAX_UNKNOWN:
             unknown.append(word)

@@ -117,9 +117,10 @@ class _Handlers:
             return await send_line(request, refusal, status=HTTPStatus.FORBIDDEN)
         try:
             async with self._reloading:
-                await self._service.reload()
+                waiting = await self._service.reload()
         except ReloadError as error:
             return await send_line(
                 request, f"not reloaded, the old configuration stays: {error}", status=HTTPStatus.BAD_REQUEST
             )
-        return await send_line(request, "reloaded")
+        later = f"; these have changed and take a restart: {', '.join(waiting)}" if waiting else ""
+        return await send_line(request, f"reloaded{later}")

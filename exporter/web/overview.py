@@ -55,6 +55,8 @@ class SourceOverview:
     """Requests that may be made at once."""
     polls_missed: int = 0
     components: Sequence[ComponentOverview] = ()
+    lines_per_second: float | None = None
+    """Of all its logs together."""
     states: Mapping[str, int] | None = None
     """How many of the source's pipelines are in each state, whatever the filter; None when not known."""
 
@@ -77,6 +79,8 @@ class PipelineOverview:
     events_total: int | None = None
     connector_errors: int | None = None
     last_event_seconds: float | None = None
+    lines_per_second: float | None = None
+    """Of its log, of late; None where it is not read, or not for long enough."""
 
 
 @dataclass(frozen=True, slots=True)

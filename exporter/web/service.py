@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from exporter.web.overview import Overview
 
@@ -41,8 +41,8 @@ class Service(Protocol):
         """Say whether each source was polled and the journal is open, and in words what is missing."""
         ...
 
-    async def reload(self) -> None:
-        """Apply the configuration file as it is now.
+    async def reload(self) -> Sequence[str]:
+        """Apply the configuration file as it is now, and return what has changed and takes a restart.
 
         Raises ReloadError if the file is refused; the old configuration stays in force.
         """

@@ -44,6 +44,8 @@ def _facts(source: SourceOverview, now_seconds: float) -> list[Html]:
         facts.append(("next", time(following, now_seconds) if following > now_seconds else "now"))
     if source.budget_remaining is not None:
         facts.append(("budget left", f"{source.budget_remaining:.0f}"))
+    if source.lines_per_second is not None:
+        facts.append(("log lines/s", wording.rate(source.lines_per_second)))
     if source.polls_missed:
         facts.append(("polls missed", wording.count(source.polls_missed)))
     return [fill("fact", name=name, value=value) for name, value in facts]

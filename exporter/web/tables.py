@@ -53,6 +53,7 @@ def _pipeline(pipeline: PipelineOverview, now_seconds: float) -> Html:
         since=time(pipeline.since_seconds, now_seconds),
         events=wording.count(pipeline.events_total) if pipeline.events_total is not None else NOTHING,
         last_event=time(pipeline.last_event_seconds, now_seconds),
+        lines=wording.rate(pipeline.lines_per_second) if pipeline.lines_per_second is not None else NOTHING,
     )
 
 

@@ -48,6 +48,11 @@ def count(number: float) -> str:
     return f"{number:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
+def rate(per_second: float) -> str:
+    """Write how many a second, with a digit behind the point where there are few: `1 200`, `0.4`."""
+    return count(per_second) if per_second >= 10 or per_second == 0 else f"{max(per_second, 0.1):.1f}"
+
+
 def utc(at_seconds: float) -> str:
     """Write a time in ISO 8601, UTC, to the second; as a bare number if it is out of the calendar's reach."""
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from exporter.polling.poller import RECHECK_SECONDS
+from exporter.polling.histories import RECHECK_SECONDS
 from tests.bench import baseline, simulated
 from tests.bench.baseline import samples_in
 from tests.bench.child import child

@@ -6,7 +6,8 @@ A pipeline's lines, in the order of their writing, are what its records must giv
     accepted   1 2 3 4 5 │              or is a repeat of one that was accepted: the same id, the same body
 
 A repeat is excused only by a kill, or by an answer that never arrived, and only if the record was in the last request
-that its lane had accepted before: at most one batch a lane and kill.
+with records of its pipeline that was accepted before. Where no batch was refused of late, and so none was split by
+pipeline, it must have been the last of the whole lane: at most one batch a lane and kill.
 """
 
 from __future__ import annotations
@@ -16,11 +17,15 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from tests.chaos.script import POISON
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs
 
+    from exporter.simulator import Pipeline
+    from tests.chaos.dead import Dead
     from tests.chaos.script import Written
 
 LANES = 4
@@ -35,6 +40,19 @@ class _Line:
 
 
 @dataclass(slots=True)
+class _Last:
+    """The last request of a lane or with records of a pipeline that was accepted."""
+
+    of: str
+    ids: frozenset[str] = frozenset()
+    excuses: bool = False
+    """Whether that may come again: the exporter was killed, or got no answer."""
+    accepted: int = 0
+    whole_after: int = 0
+    """A lane's batches may be split by pipeline until so many excuses were made."""
+
+
+@dataclass(slots=True)
 class _Pipeline:
     name: str
     lines: list[_Line] = field(default_factory=list)
@@ -44,22 +62,15 @@ class _Pipeline:
     changes: list[str] = field(default_factory=list)
     told: int = 0
     """So many status changes were told, in order."""
-
-
-@dataclass(slots=True)
-class _Lane:
-    last: frozenset[str] = frozenset()
-    """The ids in the request that was accepted last."""
-    excuses: bool = False
-    """Whether that may come again: the exporter was killed, or got no answer."""
-    accepted: int = 0
+    poisoned: list[str] = field(default_factory=list)
+    """Records that the collector refuses: they become dead letters."""
+    sent: _Last = field(default_factory=lambda: _Last("pipeline"))
 
 
 class Ticket(NamedTuple):
     """An acceptance."""
 
-    lane: _Lane
-    accepted: int
+    lasts: Sequence[tuple[_Last, int]]
     excuses: int
 
 
@@ -71,7 +82,7 @@ class Oracle:
         self.counts: Counter[str] = Counter()
         self._source = source
         self._pipelines: dict[str, _Pipeline] = {}
-        self._lanes = [_Lane() for _ in range(LANES)]
+        self._lanes = [_Last("lane") for _ in range(LANES)]
         self._bodies: dict[str, str] = {}
         self._excuses = 0
 
@@ -83,13 +94,26 @@ class Oracle:
         """Note a record that was printed. Blank lines may be left out at a record's end, so they are not looked at."""
         pipeline = self._pipelines[pipeline_id]
         for written in record:
-            if written.text:
+            if POISON in written.text:
+                pipeline.poisoned.append(written.text)
+            elif written.text:
                 pipeline.lines.append(_Line(written.text, len(written.line) + 1, written.begins))
                 pipeline.waiting_bytes += len(written.line) + 1
 
     def changed(self, pipeline_id: str, text: str) -> None:
         """Note a status change, of which an event must tell with this text."""
         self._pipelines[pipeline_id].changes.append(text)
+
+    def began(self, pipeline: Pipeline) -> None:
+        """Note a pipeline that was made after counting began: its first statuses are told."""
+        words = (("resources", "Stopped"), ("program", pipeline.state.program), ("storage", "Cleared"))
+        for facet, word in words:
+            self.changed(pipeline.id, f"{facet}: {word}")
+
+    def has_all(self, pipeline_id: str) -> bool:
+        """Whether all of a pipeline was accepted."""
+        one = self._pipelines[pipeline_id]
+        return (one.accepted, one.told) == (len(one.lines), len(one.changes))
 
     def waiting_bytes(self, pipeline_id: str) -> int:
         """Return how much a pipeline has printed that was not accepted yet."""
@@ -103,53 +127,64 @@ class Oracle:
     def excuse(self) -> None:
         """Excuse one repeated batch a lane: the exporter was killed, or answers under way are lost."""
         self._excuses += 1
-        for lane in self._lanes:
-            lane.excuses = True
+        for last in (*self._lanes, *(pipeline.sent for pipeline in self._pipelines.values())):
+            last.excuses = True
 
     def answered(self, ticket: Ticket) -> None:
         """Note that the exporter heard of an acceptance: no excuse is left, unless it came since."""
-        lane, accepted, excuses = ticket
-        if (lane.accepted, self._excuses) == (accepted, excuses):
-            lane.excuses = False
+        for last, accepted in ticket.lasts:
+            if (last.accepted, self._excuses) == (accepted, ticket.excuses):
+                last.excuses = False
+
+    def refused(self, resources: Sequence[ResourceLogs]) -> None:
+        """Note that a request is refused for its data: its lane splits it by pipeline, also after the next kill."""
+        self.counts["requests refused"] += 1
+        for resource in resources:
+            self._lane(_attributes(resource.resource)["service.instance.id"]).whole_after = self._excuses + 3
 
     def accept(self, resources: Sequence[ResourceLogs]) -> Ticket:
         """Judge a request that is accepted; the ticket is for `answered`."""
         self.counts["requests"] += 1
-        ids: list[str] = []
-        lanes: set[int] = set()
-        repeats: list[str] = []
+        ids: dict[str, list[str]] = {}
+        repeats: set[str] = set()
         for resource in resources:
             pipeline_id = _attributes(resource.resource)["service.instance.id"]
-            lanes.add(zlib.crc32(f"{self._source}\0{pipeline_id}".encode()) % LANES)
             for scope in resource.scope_logs:
                 for record in scope.log_records:
                     uid = _attributes(record)["log.record.uid"]
-                    ids.append(uid)
+                    ids.setdefault(pipeline_id, []).append(uid)
                     if uid in self._bodies:
-                        repeats.append(uid)
+                        repeats.add(uid)
                         self._repeated(uid, record)
                     else:
                         self._new(pipeline_id, uid, record)
-        if len(lanes) != 1:
-            self._problem(f"a request of lanes {sorted(lanes)}")
-        if len(ids) != len(set(ids)):
+        everything = [uid for some in ids.values() for uid in some]
+        if len(everything) != len(set(everything)):
             self._problem("a request holds a record twice")
-        lane = self._lanes[lanes.pop()]
-        self._judge(lane, ids, repeats)
-        return Ticket(lane, lane.accepted, self._excuses)
+        self.counts["requests repeated"] += bool(repeats)
+        self.counts["records repeated"] += len(repeats)
+        known = {one: some for one, some in ids.items() if one in self._pipelines}
+        lasts = [self._judge(self._pipelines[one].sent, some, repeats) for one, some in known.items()]
+        if (lanes := len({id(self._lane(one)) for one in ids})) != 1:
+            self._problem(f"a request of {lanes} lanes")
+        lasts.append(self._judge(self._lane(next(iter(ids))), everything, repeats))
+        return Ticket(lasts, self._excuses)
 
-    def _judge(self, lane: _Lane, ids: Sequence[str], repeats: Sequence[str]) -> None:
-        if repeats:
-            self.counts["requests repeated"] += 1
-            self.counts["records repeated"] += len(repeats)
-            if not lane.excuses:
-                where = "of the last batch" if set(repeats) <= lane.last else "of an older batch"
+    def _lane(self, pipeline_id: str) -> _Last:
+        return self._lanes[zlib.crc32(f"{self._source}\0{pipeline_id}".encode()) % LANES]
+
+    def _judge(self, last: _Last, ids: Sequence[str], all_repeats: set[str]) -> tuple[_Last, int]:
+        repeats = [uid for uid in ids if uid in all_repeats]
+        if repeats and last.whole_after <= self._excuses:
+            where = f"of the last batch of the {last.of}" if set(repeats) <= last.ids else "of an older batch"
+            if not last.excuses:
                 text = f"{len(repeats)} of {len(ids)} records, {where}, came again without a reason"
                 self._problem(f"{text}, the first is {repeats[0]}: {self._bodies[repeats[0]]!r}")
-            elif foreign := set(repeats) - lane.last:
-                self._problem(f"{len(foreign)} records came again that were not in the lane's last batch")
-        lane.last, lane.excuses = frozenset(ids), True
-        lane.accepted += 1
+            elif foreign := set(repeats) - last.ids:
+                self._problem(f"{len(foreign)} records came again that were not in the {last.of}'s last batch")
+        last.ids, last.excuses = frozenset(ids), True
+        last.accepted += 1
+        return last, last.accepted
 
     def _repeated(self, uid: str, record: LogRecord) -> None:
         if self._bodies[uid] != record.body.string_value:
@@ -200,8 +235,26 @@ class Oracle:
         self.counts["lines"] += to - pipeline.accepted
         pipeline.accepted = to
 
-    def finish(self) -> None:
+    def undelivered(self, dead: Sequence[Dead]) -> set[tuple[str, str]]:
+        """Return the refused records that are not among the dead letters, by pipeline and text."""
+        expected = {(key, text) for key, one in self._pipelines.items() for text in one.poisoned}
+        return expected - {(one.pipeline_id, one.body) for one in dead}
+
+    def _judge_dead(self, dead: Sequence[Dead]) -> None:
+        for _, text in sorted(self.undelivered(dead)):
+            self._problem(f"{text!r} was refused and is not among the dead letters")
+        uids: dict[str, str] = {}
+        for one in dead:
+            self.counts["dead letters"] += 1
+            known = self._pipelines.get(one.pipeline_id)
+            if known is None or one.body not in known.poisoned:
+                self._problem(f"{one.body!r} is among the dead letters and was not refused")
+            if uids.setdefault(one.body, one.uid) != one.uid:
+                self._problem(f"{one.body!r} is among the dead letters with two ids")
+
+    def finish(self, dead: Sequence[Dead] = ()) -> None:
         """Judge what is still missing now that nothing more comes."""
+        self._judge_dead(dead)
         for pipeline in self._pipelines.values():
             if missing := pipeline.changes[pipeline.told :]:
                 self._problem(

@@ -14,6 +14,13 @@ _SAME_EVERY_TIME = "  input connector 'orders' is retried"
 """Lines that repeat, so that no position can be found by the text of one line alone."""
 
 
+POISON = "this record is refused"
+"""The collector never takes a record that says so."""
+
+_POISONED = 1 / 4000
+"""The part of the records that are so."""
+
+
 class Written(NamedTuple):
     """One line: as it is printed, and as it is found again in a record's body."""
 
@@ -34,6 +41,8 @@ class Script:
     def record(self) -> list[Written]:
         """Make the next record, of one line or several."""
         self._number += 1
+        if self._random.random() < _POISONED:
+            return [self._head(f"{self.pipeline.name} says number {self._number}, {POISON}")]
         shape = self._random.choice((*(self._single,) * 12, self._block, self._panic, self._same))
         return shape(f"{self.pipeline.name} says number {self._number}")
 

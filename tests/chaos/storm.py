@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
 import aiohttp
-import yaml
 
-from exporter.simulator import End, World, serve
-from tests.chaos.collector import TIMEOUT_SECONDS, Collector, Mood
+from exporter.simulator import World, serve
+from tests.chaos.collector import Collector, Mood
+from tests.chaos.dead import read_dead_letters
 from tests.chaos.oracle import Oracle
-from tests.chaos.script import Script, Written
-from tests.integration.programs import Program, free_port
+from tests.chaos.script import Script
+from tests.chaos.settings import SOURCE, Settings
+from tests.chaos.troubles import Troubles, know
+from tests.integration.programs import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable
+    from pathlib import Path
 
-    from exporter.simulator import Pipeline
-
-SOURCE = "chaos"
 CURSORS, REPLAYS = "0.375.0", "0.337.0"
-_ROOT = Path(__file__).parents[2]
 _TICK_SECONDS = 0.02
 _BUFFER_BYTES = 600_000
 """No more than this is printed that was not accepted yet: the server's buffer of 1,000,000 bytes really loses none."""
@@ -36,7 +32,9 @@ _BUFFER_BYTES = 600_000
 _EARLY = 0.1
 """The part of the kills that come while the exporter starts, before it reads a log."""
 
-_PROGRAM = ("Pending", "CompilingSql", "SqlCompiled", "CompilingRust", "Success")
+_OTHER_WAY = 0.3
+"""The part of the reloads that change how records are sent, too."""
+
 _STOPS = 0.1
 """The part of the ends that are no kill but SIGTERM."""
 
@@ -88,10 +86,13 @@ class _Storm:
         self._random = Random(options.seed)
         self._world = world
         self._oracle = Oracle(SOURCE)
-        self._collector = Collector(self._oracle, free_port())
+        self._collector = Collector(self._oracle, free_port(), free_port())
         self._scripts = [self._script(number) for number in range(options.pipelines)]
         self._log = folder / "exporter.log"
-        self._settings = _Settings(folder, url, self._collector.url)
+        self._settings = Settings(folder, url, self._collector, self._random)
+        self._troubles = Troubles(
+            world, self._oracle, self._collector, self._scripts, options.modes, Random(f"{options.seed} troubles")
+        )
         self._exporter = self._settings.exporter()
         self._kills = 0
         self._dead = asyncio.Event()
@@ -103,14 +104,17 @@ class _Storm:
         """Kill as often as asked for, then let the last exporter bring everything home."""
         began = time.monotonic()
         await self._collector.start()
-        tasks = [asyncio.create_task(one) for one in self._troubles()]
+        tasks = [asyncio.create_task(one) for one in (*self._troubles.all(), self._reload())]
         printing = asyncio.create_task(self._print())
+        told = 0
         try:
             while self._kills < self._options.kills:
                 await self._live_and_die()
                 if self._kills % 10 == 0:
-                    found = " ".join(self._oracle.problems[-1:])
-                    self._say(f"{self._kills} kills, {self._oracle.counts['lines']} lines {found}")
+                    self._say(f"{self._kills} kills, {self._oracle.counts['lines']} lines")
+                for problem in self._oracle.problems[told:]:
+                    self._say(f"after {self._kills} kills: {problem}")
+                told = len(self._oracle.problems)
             await _end(tasks)
             await self._collector.change(Mood.WELL)
             self._kill_at = ""
@@ -119,7 +123,7 @@ class _Storm:
             await asyncio.sleep(self._random.uniform(1, 3))
             await _end([printing])
             await self._drain()
-            self._oracle.finish()
+            self._oracle.finish(read_dead_letters(self._settings.data))
             await self._look_at_metrics()
         finally:
             await _end([*tasks, printing])
@@ -130,19 +134,8 @@ class _Storm:
 
     def _script(self, number: int) -> Script:
         pipeline = self._world.create(f"p{number}", compile_as=None)
-        self._oracle.know(pipeline.id, pipeline.name)
-        self._oracle.wrote(pipeline.id, [_first(pipeline)])
+        know(self._oracle, pipeline)
         return Script(pipeline, Random(f"{self._options.seed} {number}"))
-
-    def _troubles(self) -> list[Coroutine[None, None, None]]:
-        return [
-            self._cut_streams(),
-            self._change_modes(),
-            self._change_moods(),
-            self._reload(),
-            self._rename(),
-            self._change_statuses(),
-        ]
 
     async def _print(self) -> None:
         """Let the pipelines print, each at a pace of its own, as much as the server's buffer can hold for the exporter."""
@@ -156,53 +149,11 @@ class _Storm:
                 owed -= 1
                 script = self._scripts[int(len(self._scripts) * self._random.random() ** 2)]
                 pipeline = script.pipeline
-                if self._oracle.waiting_bytes(pipeline.id) < _BUFFER_BYTES:
+                full = self._oracle.waiting_bytes(pipeline.id) >= _BUFFER_BYTES
+                if not full and pipeline.id not in self._troubles.quiet:
                     record = script.record()
                     self._oracle.wrote(pipeline.id, record)
                     pipeline.log_lines([written.line for written in record])
-
-    async def _cut_streams(self) -> None:
-        while True:
-            await asyncio.sleep(self._random.uniform(0.05, 1.0))
-            self._random.choice(self._scripts).pipeline.end_streams(
-                self._random.choice((End.GONE, End.CLEAN, End.CUT, End.RESET, End.KILLED)), b"half of a l"
-            )
-
-    async def _change_modes(self) -> None:
-        """Upgrade the server, or roll it back: what is open goes on as it began."""
-        while True:
-            await asyncio.sleep(self._random.uniform(2, 12))
-            self._world.version = self._random.choice(self._options.modes)
-
-    async def _change_moods(self) -> None:
-        while True:
-            await self._collector.change(Mood.WELL)
-            await asyncio.sleep(self._random.uniform(0.5, 5))
-            await self._collector.change(self._random.choice(list(Mood)))
-            await asyncio.sleep(self._random.uniform(0.2, 3))
-
-    async def _rename(self) -> None:
-        """Give a pipeline another name: its log goes on."""
-        number = 0
-        while True:
-            await asyncio.sleep(self._random.uniform(3, 15))
-            number += 1
-            pipeline = self._random.choice(self._scripts).pipeline
-            self._world.rename(pipeline, f"{pipeline.name.partition('-')[0]}-{number}")
-            pipeline.touch()
-
-    async def _change_statuses(self) -> None:
-        """Change what the list says, in bursts quicker than it is asked. Counting starts with the first list."""
-        while not self._oracle.counts["records"]:  # noqa: ASYNC110  (no event: it happens once, in the first seconds)
-            await asyncio.sleep(0.1)
-        while True:
-            await asyncio.sleep(self._random.expovariate(2))
-            pipeline = self._random.choice(self._scripts).pipeline
-            for _ in range(self._random.randint(1, 3)):
-                before = pipeline.state.program
-                after = self._random.choice([word for word in _PROGRAM if word != before])
-                pipeline.record(program=after)
-                self._oracle.changed(pipeline.id, f"program: {before} → {after}")
 
     async def _reload(self) -> None:
         """Change the source's configuration while its logs are read: its tailers are replaced."""
@@ -211,6 +162,8 @@ class _Storm:
             await asyncio.sleep(self._random.uniform(1, 8))
             if self._reading and not self._dead.is_set():
                 number += 1
+                if self._random.random() < _OTHER_WAY:
+                    self._settings.change()
                 self._settings.write(f"{1000 + number % 2}ms")
                 self._oracle.counts["reloads"] += 1
                 self._exporter.send(signal.SIGHUP)
@@ -218,6 +171,8 @@ class _Storm:
     async def _live_and_die(self) -> None:
         """Start the exporter and kill it at a random moment, or right at an acceptance."""
         self._dead.clear()
+        self._settings.change()
+        self._settings.write()
         await self._exporter.launch()
         self._kill_at = self._random.choice(("", "", "", "before", "after"))
         early = self._random.random() < _EARLY
@@ -266,13 +221,17 @@ class _Storm:
     async def _drain(self) -> None:
         """Wait until everything that was printed was accepted."""
         deadline = time.monotonic() + _DRAIN_SECONDS
-        while self._oracle.waiting and time.monotonic() < deadline:  # noqa: ASYNC110  (no event: lines come by thousands)
+        while time.monotonic() < deadline:
+            if not self._oracle.waiting and not self._oracle.undelivered(read_dead_letters(self._settings.data)):
+                return
             await asyncio.sleep(0.1)
 
     async def _look_at_metrics(self) -> None:
         """No gap may be told: the server's buffer lost nothing that was not read."""
         metrics = await _scrape(self._exporter.url)
         losses = [line for line in metrics.splitlines() if line.startswith(_LOSSES) and not line.endswith(" 0")]
+        if self._oracle.counts["restarts of the runner"]:
+            losses = [line for line in losses if 'reason="restart"' not in line]
         self._oracle.problems += [f"a loss is told that was none: {line}" for line in losses]
 
     def _look_at_log(self) -> None:
@@ -281,49 +240,6 @@ class _Storm:
             if sign in text:
                 at = text.index(sign)
                 self._oracle.problems.append(f"the exporter's log has {sign!r}: …{text[max(0, at - 300) : at + 1500]}")
-
-
-def _first(pipeline: Pipeline) -> Written:
-    """Return the line that the runner wrote when the log began."""
-    return Written(pipeline.logs.buffer.lines[0], "Fresh start of pipeline logs", begins=True)
-
-
-class _Settings:
-    """The exporter's configuration file."""
-
-    def __init__(self, folder: Path, source_url: str, collector_url: str) -> None:
-        self._folder = folder
-        self._source_url = source_url
-        self._collector_url = collector_url
-        self._port = free_port()
-        self._path = folder / "exporter.yaml"
-
-    def write(self, interval: str = "1s") -> None:
-        """Write it, whole at any moment."""
-        source = {
-            "name": SOURCE,
-            "provider": "feldera",
-            "url": self._source_url,
-            "interval": interval,
-            "budget": "1000/s",
-        }
-        settings = {
-            "listen": f"127.0.0.1:{self._port}",
-            "data_dir": str(self._folder / "data"),
-            "sources": [source],
-            "otlp": {"endpoint": self._collector_url, "timeout": f"{TIMEOUT_SECONDS:g}s"},
-        }
-        new = self._path.with_suffix(".new")
-        new.write_text(yaml.safe_dump(settings))
-        new.replace(self._path)
-
-    def exporter(self) -> Program:
-        """Return the exporter, not started yet."""
-        self.write()
-        # The tree that this file is in is the one that is tried, whatever is installed.
-        os.environ["PYTHONPATH"] = str(_ROOT)
-        command = (sys.executable, "-m", "exporter", "run", "--config", str(self._path))
-        return Program(command, port=self._port, ready_path="/-/ready", log=self._folder / "exporter.log")
 
 
 async def _scrape(url: str) -> str:

@@ -7,20 +7,21 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
+from tests.chaos.dead import Dead
 from tests.chaos.oracle import Oracle
-from tests.chaos.script import Written
+from tests.chaos.script import POISON, Written
 
 
 def _text(text: str) -> AnyValue:
     return AnyValue(string_value=text)
 
 
-def _request(*records: tuple[str, str]) -> list[ResourceLogs]:
+def _request(*records: tuple[str, str], pipeline_id: str = "id") -> list[ResourceLogs]:
     logs = [
         LogRecord(body=_text(body), attributes=[KeyValue(key="log.record.uid", value=_text(uid))])
         for uid, body in records
     ]
-    resource = Resource(attributes=[KeyValue(key="service.instance.id", value=_text("id"))])
+    resource = Resource(attributes=[KeyValue(key="service.instance.id", value=_text(pipeline_id))])
     return [ResourceLogs(resource=resource, scope_logs=[ScopeLogs(log_records=logs)])]
 
 
@@ -69,11 +70,30 @@ def test_one_batch_may_come_again_after_a_kill(oracle: Oracle) -> None:
     oracle.answered(oracle.accept(_request(("2", "b"), ("3", "c"))))
     assert [] == oracle.problems
     oracle.answered(oracle.accept(_request(("3", "c"))))
-    assert ["1 of 1 records, of the last batch, came again without a reason, the first is 3: 'c'"] == oracle.problems
+    text = "came again without a reason, the first is 3: 'c'"
+    assert [
+        f"1 of 1 records, of the last batch of the {one}, {text}" for one in ("pipeline", "lane")
+    ] == oracle.problems
     oracle.excuse()
     oracle.accept(_request(("1", "a")))
 
     assert "1 records came again that were not in the lane's last batch" == oracle.problems[-1]
+
+
+def test_a_split_batch_is_judged_by_pipeline(oracle: Oracle) -> None:
+    """After a refusal the parts of a lane's batch are sent for themselves, and answers to several may be lost."""
+    other = next(f"id{number}" for number in range(99) if oracle._lane(f"id{number}") is oracle._lane("id"))
+    oracle.know(other, "q")
+    oracle.wrote(other, [Written(b"x", "x", begins=True)])
+    oracle.refused(_request(("1", "a")))
+    oracle.accept(_request(("1", "a")))
+    oracle.answered(oracle.accept(_request(("9", "x"), pipeline_id=other)))
+    oracle.answered(oracle.accept(_request(("1", "a"), ("2", "b"))))
+    assert [] == oracle.problems
+    oracle.accept(_request(("9", "x"), pipeline_id=other))
+
+    text = "came again without a reason, the first is 9: 'x'"
+    assert [f"1 of 1 records, of the last batch of the pipeline, {text}"] == oracle.problems
 
 
 def test_an_answer_that_never_arrived_excuses(oracle: Oracle) -> None:
@@ -84,3 +104,28 @@ def test_an_answer_that_never_arrived_excuses(oracle: Oracle) -> None:
     oracle.accept(_request(("1", "A")))
 
     assert ["1 came again as 'A', before it was 'a'"] == oracle.problems
+
+
+def test_dead_letters_are_looked_at(oracle: Oracle) -> None:
+    """A record that is refused must be among the dead letters, under one id, and nothing else may."""
+    bad = f"e, {POISON}"
+    oracle.wrote("id", [Written(b"e", bad, begins=True)])
+    oracle.accept(_request(("1", "a"), ("2", "b\nc"), ("3", "d")))
+    assert ({("id", bad)}, 0) == (oracle.undelivered([]), oracle.waiting)
+    oracle.finish([Dead("id", "5", bad), Dead("id", "5", bad)])
+    assert [] == oracle.problems
+    oracle.finish([Dead("id", "5", bad), Dead("id", "6", bad), Dead("id", "7", "d")])
+
+    assert [
+        f"{bad!r} is among the dead letters with two ids",
+        "'d' is among the dead letters and was not refused",
+    ] == oracle.problems
+
+
+def test_a_refused_record_that_is_nowhere(oracle: Oracle) -> None:
+    """A record that is neither accepted nor a dead letter is missing."""
+    oracle.wrote("id", [Written(b"e", POISON, begins=True)])
+    oracle.accept(_request(("1", "a"), ("2", "b\nc"), ("3", "d")))
+    oracle.finish()
+
+    assert [f"{POISON!r} was refused and is not among the dead letters"] == oracle.problems

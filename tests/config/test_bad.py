@@ -42,19 +42,6 @@ def test_missing_file(tmp_path: Path) -> None:
     assert f"{file}:1:1: the file cannot be read: No such file or directory" == str(caught.value)
 
 
-@pytest.mark.parametrize("provider", ["apify", "goldrush"])
-def test_provider_of_another_version(tmp_path: Path, provider: str) -> None:
-    """A provider that is known and not in this version is refused as that, not as a word nobody knows."""
-    file = tmp_path / "c.yaml"
-    file.write_text(f"sources: [{{name: a, provider: {provider}}}]\n")
-
-    with pytest.raises(ConfigError) as caught:
-        load(file, {}, providers=frozenset({"feldera"}))
-
-    expected = f"{file}:1:31: sources[0].provider: provider '{provider}' is not in this version; known are feldera"
-    assert expected == str(caught.value)
-
-
 def test_unreadable_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A key file without permission is an error, not a request without a key later."""
 

@@ -49,6 +49,7 @@ def test_accepts_good_files(file: Path) -> None:
         "unknown-key-deep",
         "interval-no-unit",
         "url-missing",
+        "key-empty-text",
         "budget-no-unit",
         "otlp-protocol",
         "max-streams",

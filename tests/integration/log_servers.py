@@ -1,4 +1,4 @@
-"""Where logs go: a real OpenTelemetry Collector that writes to a file and to a real Loki, which answers LogQL."""
+"""Where logs and spans go: a real OpenTelemetry Collector that writes to files and to a real Loki, which answers LogQL."""
 
 from __future__ import annotations
 
@@ -29,6 +29,22 @@ class FoundRecord(NamedTuple):
     body: str
     event_name: str
     attributes: dict[str, str]
+    trace_id: str
+    span_id: str
+
+
+class FoundSpan(NamedTuple):
+    """A span as the Collector passed it on; ids are hexadecimal."""
+
+    service: str
+    name: str
+    trace_id: str
+    span_id: str
+    kind: int
+    times_ns: tuple[int, int]
+    status: int
+    attributes: dict[str, str]
+    links: list[tuple[str, str]]
 
 
 class Loki(Program):
@@ -69,8 +85,9 @@ class Collector(Program):
         self.http_url = f"http://127.0.0.1:{ports[1]}"
         self.grpc_url = f"http://127.0.0.1:{ports[2]}"
         self.file = folder / "logs.jsonl"
+        self.traces_file = folder / "traces.jsonl"
         config = folder / "collector.yaml"
-        config.write_text(yaml.safe_dump(_collector_settings(ports, self.file, loki)))
+        config.write_text(yaml.safe_dump(_collector_settings(ports, self.file, self.traces_file, loki)))
         command = (str(binary), "--config", str(config))
         super().__init__(command, port=ports[0], ready_path="/", log=folder / "log.txt")
 
@@ -78,16 +95,34 @@ class Collector(Program):
         """Read what the Collector has written so far, in its order."""
         return await asyncio.to_thread(self._records)
 
+    async def spans(self) -> list[FoundSpan]:
+        """Read what the Collector has written so far of spans, in its order."""
+        return await asyncio.to_thread(self._spans)
+
     def _records(self) -> list[FoundRecord]:
-        text = self.file.read_bytes() if self.file.exists() else b""
-        whole = text[: text.rfind(b"\n") + 1]
         return [
             _found(resource, record)
-            for line in whole.splitlines()
-            for resource in msgspec.json.decode(line)["resourceLogs"]
+            for request in _requests(self.file)
+            for resource in request["resourceLogs"]
             for scope in resource["scopeLogs"]
             for record in scope["logRecords"]
         ]
+
+    def _spans(self) -> list[FoundSpan]:
+        return [
+            _found_span(resource, span)
+            for request in _requests(self.traces_file)
+            for resource in request["resourceSpans"]
+            for scope in resource["scopeSpans"]
+            for span in scope["spans"]
+        ]
+
+
+def _requests(file: Path) -> list[dict[str, Any]]:
+    """Read the whole lines of a file that may be written to."""
+    text = file.read_bytes() if file.exists() else b""
+    whole = text[: text.rfind(b"\n") + 1]
+    return [msgspec.json.decode(line) for line in whole.splitlines()]
 
 
 def _found(resource: Mapping[str, Any], record: Mapping[str, Any]) -> FoundRecord:
@@ -101,6 +136,22 @@ def _found(resource: Mapping[str, Any], record: Mapping[str, Any]) -> FoundRecor
         record["body"]["stringValue"],
         record.get("eventName", ""),
         attributes,
+        record.get("traceId", ""),
+        record.get("spanId", ""),
+    )
+
+
+def _found_span(resource: Mapping[str, Any], span: Mapping[str, Any]) -> FoundSpan:
+    return FoundSpan(
+        _texts(resource["resource"]["attributes"])["service.name"],
+        span["name"],
+        span["traceId"],
+        span["spanId"],
+        span["kind"],
+        (int(span["startTimeUnixNano"]), int(span["endTimeUnixNano"])),
+        span.get("status", {}).get("code", 0),
+        _texts(span["attributes"]),
+        [(link["traceId"], link["spanId"]) for link in span.get("links", [])],
     )
 
 
@@ -108,16 +159,21 @@ def _texts(attributes: list[dict[str, Any]]) -> dict[str, str]:
     return {each["key"]: str(next(iter(each["value"].values()))) for each in attributes}
 
 
-def _collector_settings(ports: tuple[int, int, int], file: Path, loki: Loki | None) -> dict[str, Any]:
+def _collector_settings(
+    ports: tuple[int, int, int], file: Path, traces_file: Path, loki: Loki | None
+) -> dict[str, Any]:
     health, http, grpc = (f"127.0.0.1:{port}" for port in ports)
     # Without queues: a record is accepted when it has arrived, and a refusal is handed back.
-    exporters: dict[str, Any] = {"file": {"path": str(file), "append": True, "flush_interval": "100ms"}}
+    files = {"append": True, "flush_interval": "100ms"}
+    exporters: dict[str, Any] = {"file": {"path": str(file), **files}}
     if loki is not None:
         exporters["otlphttp"] = {
             "endpoint": f"{loki.url}/otlp",
             "sending_queue": {"enabled": False},
             "retry_on_failure": {"enabled": False},
         }
+    logs = {"receivers": ["otlp"], "exporters": sorted(exporters)}
+    exporters["file/traces"] = {"path": str(traces_file), **files}
     return {
         "extensions": {"health_check": {"endpoint": health}},
         "receivers": {"otlp": {"protocols": {"http": {"endpoint": http}, "grpc": {"endpoint": grpc}}}},
@@ -126,7 +182,7 @@ def _collector_settings(ports: tuple[int, int, int], file: Path, loki: Loki | No
             "extensions": ["health_check"],
             # Its own metrics would take a port that may be taken.
             "telemetry": {"metrics": {"level": "none"}, "logs": {"level": "warn"}},
-            "pipelines": {"logs": {"receivers": ["otlp"], "exporters": sorted(exporters)}},
+            "pipelines": {"logs": logs, "traces": {"receivers": ["otlp"], "exporters": ["file/traces"]}},
         },
     }
 

@@ -131,3 +131,17 @@ async def test_a_kill_at_any_moment(tmp_path: Path) -> None:
         assert int(newest) == len(waiting)
         assert said[-1] <= len(waiting) <= said[-1] + 1
         await journal.close()
+
+
+async def test_some_records_of_batches_are_deleted(tmp_path: Path) -> None:
+    """A stream's records go, all or those named; the rest stays in its place, and an empty batch goes as a whole."""
+    journal = await opened(tmp_path)
+    groups = [Group("a", b"r", [b"1", b"22"]), Group("b", b"r", [b"3"])]
+    first = LogBatch(0, events=False, count=3, bytes=100, read_seconds=5.0, groups=groups)
+    one, two = await journal.commit_logs(LogCommit(batches=[first, batch(b"4")]))
+    gone = {"a": {b"22"}, "prod\0a": None}
+    left = await journal.remove_records([one.seq, two.seq], gone, lambda item: [item])
+    assert [(one.seq, 2, 98)] == [(row.seq, row.count, row.bytes) for row in left]
+    assert [Group("a", b"r", [b"1"]), Group("b", b"r", [b"3"])] == await journal.read_groups(one.seq)
+    assert left == await journal.read_waiting()
+    await journal.close()

@@ -33,6 +33,12 @@ SHAPES = (
         b"\x1b[2m:\x1b[0m\x1b[1mstep\x1b[0m\x1b[2m:\x1b[0m \x1b[2ma::b\x1b[0m\x1b[2m:\x1b[0m  m" % TIME,
         ("info", b"INFO", b"a::b", b"eval{w=3 x}:step", b"m"),
     ),
+    (b"[o] %b  INFO a: b{w=3 x}: c: a::b:  m: n:  o" % TIME, ("info", b"INFO", b"a::b", b"a: b{w=3 x}: c", b"m: n:  o")),
+    (
+        b"[o] \x1b[2m%b\x1b[0m \x1b[32m INFO\x1b[0m \x1b[1mtransaction\x1b[0m\x1b[2m:\x1b[0m \x1b[1mstep\x1b[0m\x1b[2m:\x1b[0m "
+        b"\x1b[2ma::b\x1b[0m\x1b[2m:\x1b[0m  m" % TIME,
+        ("info", b"INFO", b"a::b", b"transaction: step", b"m"),
+    ),
     (b"[o] %b  INFO no target here: x:  y" % TIME, ("info", b"INFO", b"", b"", b"no target here: x:  y")),
     (b"[control-plane] %b  INFO Error: x" % TIME, ("info", b"INFO", b"", b"", b"Error: x")),
     (b"[pipeline-01a1fd0c-5193] %b  INFO a::b: m" % TIME, ("info", b"INFO", b"a::b", b"", b"m")),

@@ -106,6 +106,17 @@ class Carrier:
     destination: Destination
     counted: Counted
     letters: DeadLetters
+    sender: Sender
+    task: asyncio.Task[None] | None
+
+    async def stop(self, sender_seconds: float, then: Callable[[], None] = lambda: None) -> None:
+        """Cancel the sender, do something, and let it hear answers for so long."""
+        assert self.task is not None
+        self.task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.task
+        then()
+        await self.sender.finish(sender_seconds)
 
     async def hand_in(self, *batches: Batch) -> None:
         """Put batches and commit them together."""
@@ -140,9 +151,10 @@ async def carrier(
         sender = Sender(outbox, destination, letters, counted, clock=lambda: 3.0, patience=patience)
         task = asyncio.create_task(sender.run()) if start else None
         try:
-            yield Carrier(journal, outbox, destination, counted, letters)
+            yield Carrier(journal, outbox, destination, counted, letters, sender, task)
         finally:
             if task is not None:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
+            await sender.finish(0.0)  # as after a kill: nothing is heard any more

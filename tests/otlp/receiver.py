@@ -4,6 +4,8 @@
         receiver.replies += [Reply(503), Reply()]    # in this order; then the request is accepted
         receiver.answer = lambda received: Reply(…)  # or as the request has it
 
+It takes logs; with `traces=True` spans too.
+
 `code` is an HTTP status or the name of a gRPC status, as fits the receiver.
 """
 
@@ -15,6 +17,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -26,6 +29,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
     ExportLogsServiceRequest,
     ExportLogsServiceResponse,
 )
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from exporter.otlp.wire import field_bytes, tag, varint
 
@@ -34,8 +38,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+    from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 _METHOD = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
+_TRACES_METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+_TRACES_PATH = "/v1/traces"
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,8 @@ class Received:
     path: str
     peer: str
     """The other end of the connection."""
+    traces: ExportTraceServiceRequest = field(default_factory=ExportTraceServiceRequest)
+    """What it says instead when it is about spans."""
 
     @property
     def records(self) -> list[LogRecord]:
@@ -55,6 +64,11 @@ class Received:
         return [
             record for one in self.request.resource_logs for scope in one.scope_logs for record in scope.log_records
         ]
+
+    @property
+    def spans(self) -> list[Span]:
+        """All spans in their order, whatever their resource."""
+        return [span for one in self.traces.resource_spans for scope in one.scope_spans for span in scope.spans]
 
     @property
     def bodies(self) -> list[str]:
@@ -77,6 +91,12 @@ class Reply:
     """Never answer."""
     cut: bool = False
     """HTTP only: close the connection instead."""
+
+
+def _received(content: bytes, headers: Mapping[str, str], path: str, peer: str) -> Received:
+    if path in (_TRACES_PATH, _TRACES_METHOD):
+        return Received(ExportLogsServiceRequest(), headers, path, peer, ExportTraceServiceRequest.FromString(content))
+    return Received(ExportLogsServiceRequest.FromString(content), headers, path, peer)
 
 
 def rejecting(rejected: int, message: str = "") -> Reply:
@@ -106,6 +126,8 @@ class Receiver:
         self.requests: list[Received] = []
         self.replies: deque[Reply] = deque()
         self.answer: Callable[[Received], Reply] | None = None
+        self.until: asyncio.Event | None = None
+        """HTTP only: answers are given after it is set."""
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
         self.closing = threading.Event()
@@ -114,6 +136,11 @@ class Receiver:
     def bodies(self) -> list[str]:
         """What all records of all requests say, also of those that were refused."""
         return [body for received in self.requests for body in received.bodies]
+
+    @property
+    def spans(self) -> list[Span]:
+        """All spans of all requests, also of those that were refused."""
+        return [span for received in self.requests for span in received.spans]
 
     def take(self, received: Received) -> Reply:
         """Record a request and return its answer. May be called from any thread."""
@@ -131,7 +158,7 @@ class Receiver:
 
 @asynccontextmanager
 async def http_receiver(
-    ssl_context: ssl.SSLContext | None = None, *, port: int = 0, path: str = "/v1/logs"
+    ssl_context: ssl.SSLContext | None = None, *, port: int = 0, path: str = "/v1/logs", traces: bool = False
 ) -> AsyncIterator[Receiver]:
     """Receive on loopback by HTTP/protobuf; other paths are answered with 404."""
     receiver = Receiver()
@@ -141,10 +168,11 @@ async def http_receiver(
         content = await request.read()  # aiohttp has decompressed it
         assert "application/x-protobuf" == request.headers["Content-Type"]
         headers = {name.lower(): value for name, value in request.headers.items()}
-        decoded = ExportLogsServiceRequest.FromString(content)
         assert request.transport is not None
         peer = str(request.transport.get_extra_info("peername"))
-        reply = receiver.take(Received(decoded, headers, request.path, peer))
+        reply = receiver.take(_received(content, headers, request.path, peer))
+        if receiver.until is not None:
+            await receiver.until.wait()
         if reply.hang:
             await closing.wait()
         if reply.cut or closing.is_set():
@@ -157,6 +185,8 @@ async def http_receiver(
 
     application = web.Application(client_max_size=64 * 1024 * 1024)
     application.router.add_post(path, export)
+    if traces:
+        application.router.add_post(_TRACES_PATH, export)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", port, ssl_context=ssl_context)
@@ -170,21 +200,21 @@ async def http_receiver(
 
 
 class _Handler(grpc.GenericRpcHandler):
-    """The one method, with bytes in and out."""
+    """The methods, with bytes in and out."""
 
-    def __init__(self, receiver: Receiver) -> None:
+    def __init__(self, receiver: Receiver, *, traces: bool) -> None:
         self._receiver = receiver
+        self._methods = (_METHOD, _TRACES_METHOD) if traces else (_METHOD,)
 
     def service(self, details: Any) -> Any:
         """Return the method's handler; others are not implemented."""
-        if details.method != _METHOD:
+        if details.method not in self._methods:
             return None
-        return grpc.unary_unary_rpc_method_handler(self._export)
+        return grpc.unary_unary_rpc_method_handler(partial(self._export, details.method))
 
-    def _export(self, content: bytes, context: Any) -> bytes:
+    def _export(self, method: str, content: bytes, context: Any) -> bytes:
         headers = {str(name): str(value) for name, value in context.invocation_metadata()}
-        received = Received(ExportLogsServiceRequest.FromString(content), headers, _METHOD, context.peer())
-        reply = self._receiver.take(received)
+        reply = self._receiver.take(_received(content, headers, method, context.peer()))
         if reply.hang:
             self._receiver.closing.wait()
         metadata: list[tuple[str, str | bytes]] = list(reply.headers.items())
@@ -200,13 +230,17 @@ class _Handler(grpc.GenericRpcHandler):
 
 @asynccontextmanager
 async def grpc_receiver(
-    credentials: grpc.ServerCredentials | None = None, *, port: int = 0, options: Sequence[tuple[str, Any]] = ()
+    credentials: grpc.ServerCredentials | None = None,
+    *,
+    port: int = 0,
+    options: Sequence[tuple[str, Any]] = (),
+    traces: bool = False,
 ) -> AsyncIterator[Receiver]:
     """Receive on loopback by gRPC."""
     receiver = Receiver()
     with ThreadPoolExecutor(8) as pool:
         server = grpc.server(pool, options=(("grpc.so_reuseport", 0), *options))
-        server.add_generic_rpc_handlers((_Handler(receiver),))
+        server.add_generic_rpc_handlers((_Handler(receiver, traces=traces),))
         address = f"127.0.0.1:{port}"
         if credentials is None:
             bound = server.add_insecure_port(address)

@@ -170,6 +170,7 @@ JSON = {"Content-Type": "application/json"}
         (b'{"partialSuccess":{}}', Accepted("200")),
         (b'{"partialSuccess":{"rejectedLogRecords":"1","errorMessage":"old"}}', Accepted("200", 1, "old")),
         (b'{"partialSuccess":{"rejectedLogRecords":1}}', Accepted("200", 1)),
+        (b'{"partialSuccess":{"rejectedSpans":"1"}}', Accepted("200", 1)),
         (b'{"partialSuccess":[]}', Accepted("200")),
         (b'{"partialSuccess":{"rejectedLogRecords":"many"}}', None),
         (b"{", None),

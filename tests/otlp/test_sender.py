@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -49,6 +50,7 @@ def dead(one: Carrier) -> list[str]:
     from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
     lines = one.letters.path.read_bytes().splitlines() if one.letters.path.exists() else []
+    lines = [line for line in lines if line != b"{}"]  # which only takes room
     requests = [ExportLogsServiceRequest.FromString(from_json_line(line)) for line in lines]
     return [Received(request, {}, "", "").bodies[0] for request in requests]
 
@@ -308,20 +310,106 @@ async def test_partial_success_is_not_sent_again(tmp_path: Path, protocol: str, 
     assert 1 == len(receiver.requests)
 
 
-async def test_full_dead_letters_hold(tmp_path: Path) -> None:
-    """While the dead letters have no room, the bad record waits in the journal; the others of its batch are delivered."""
+async def test_full_dead_letters_hold_the_pipeline(tmp_path: Path) -> None:
+    """While the dead letters have no room, the bad record waits with what its pipeline says next; others go on."""
     async with asyncio.timeout(SECONDS), http_receiver() as receiver:
         answer, accepted = answering(lambda found: Reply(400) if "a2" in found else None)
         receiver.answer = answer
         (tmp_path / "dead-letter.jsonl").write_bytes(b"{}\n" * 300)
         async with carrier(tmp_path, receiver.url, lanes=1, dead_letter_limit=1000) as one:
-            await one.hand_in(batch("a", "a1", "a2", "a3"))
+            await one.hand_in(batch("a", "a1", "a2", "a3"), batch("b", "b1"))
             await until(lambda: one.letters.told)
-            assert 3 == one.outbox.waiting_records
+            await one.hand_in(batch("a", "a4"), batch("b", "b2"))
+            await one.hand_in(batch("b", "b3"), batch("a", "a5", "a6"))
+            await until(lambda: "b3" in accepted and one.outbox.waiting_records == 4)
+            assert (["a1", "a3"], ["b1", "b2", "b3"]) == (of("a", accepted), of("b", accepted))
             one.letters.path.unlink()
             await one.drained()
             assert ["a2"] == dead(one)
-    assert ["a1", "a3"] == accepted
+            assert [] == await one.journal.read_waiting()
+            await one.hand_in(batch("a", "a7"))
+            await one.drained()
+    assert ["a1", "a3", "a4", "a5", "a6", "a7"] == of("a", accepted)
+
+
+async def test_several_pipelines_wait_for_room(tmp_path: Path) -> None:
+    """Pipelines of one lane that wait each for themselves, found one after the other, all come to their end in order."""
+    async with asyncio.timeout(SECONDS), http_receiver() as receiver:
+        answer, accepted = answering(lambda found: Reply(413) if {"a2", "b2", "b4"} & set(found) else None)
+        receiver.answer = answer
+        (tmp_path / "dead-letter.jsonl").write_bytes(b"{}\n" * 300)
+        async with carrier(tmp_path, receiver.url, lanes=1, dead_letter_limit=2000) as one:
+            one.letters._limit_bytes = 1000
+            for number in range(1, 6):
+                await one.hand_in(*[batch(name, f"{name}{number}") for name in "abc"])
+                await until(partial(accepted.__contains__, f"c{number}"))
+            assert ["a1", "b1"] == [body for body in accepted if body[0] in "ab"]
+            one.letters._limit_bytes = 100_000
+            await one.drained()
+            assert {"a2", "b2", "b4"} == set(dead(one))
+    assert ["a1", "a3", "a4", "a5"] == of("a", accepted)
+    assert ["b1", "b3", "b5"] == of("b", accepted)
+
+
+async def test_a_kill_while_a_pipeline_waits_repeats_nothing(tmp_path: Path) -> None:
+    """Of a batch that was split only what was not accepted is left in the journal."""
+    async with asyncio.timeout(SECONDS), http_receiver() as receiver:
+        answer, accepted = answering(lambda found: Reply(400) if "a2" in found else None)
+        receiver.answer = answer
+        (tmp_path / "dead-letter.jsonl").write_bytes(b"{}\n" * 300)
+        async with carrier(tmp_path, receiver.url, lanes=1, dead_letter_limit=1000) as one:
+            await one.hand_in(batch("a", "a1", "a2"), batch("b", "b1"))
+            await until(lambda: one.letters.told)
+            await one.hand_in(batch("a", "a3"), batch("b", "b2"))
+            await until(lambda: "b2" in accepted and one.outbox.waiting_records == 2)
+        (tmp_path / "dead-letter.jsonl").unlink()
+        async with carrier(tmp_path, receiver.url, lanes=1) as one:
+            await one.drained()
+            assert ["a2"] == dead(one)
+    assert (["a1", "a3"], ["b1", "b2"]) == (of("a", accepted), of("b", accepted))
+
+
+async def test_a_part_that_is_tried_again_holds_only_its_pipeline(tmp_path: Path) -> None:
+    """While one pipeline's part of a split batch has to wait, what comes behind it of other pipelines is delivered."""
+    async with asyncio.timeout(SECONDS), http_receiver() as receiver:
+
+        def refused(found: list[str]) -> Reply | None:
+            if "a1" not in found:
+                return None
+            return Reply(400) if "b1" in found else Reply(503) if "b9" not in accepted else None
+
+        answer, accepted = answering(refused)
+        receiver.answer = answer
+        async with carrier(tmp_path, receiver.url, lanes=1) as one:
+            await one.hand_in(batch("a", "a1"), batch("b", "b1"))
+            for number in range(2, 10):
+                await one.hand_in(batch("a", f"a{number}"), batch("b", f"b{number}"))
+            await one.drained()
+    for pipeline in "ab":
+        assert [f"{pipeline}{number}" for number in range(1, 10)] == of(pipeline, accepted)
+
+
+async def test_a_stop_hears_the_answer(tmp_path: Path) -> None:
+    """A request that is in flight when the service stops is waited for: what was accepted is not sent again."""
+    async with asyncio.timeout(SECONDS), http_receiver() as receiver:
+        receiver.until = late = asyncio.Event()
+        async with carrier(tmp_path, receiver.url, lanes=1) as one:
+            await one.hand_in(batch("a", "a1"))
+            await receiver.wait_for(lambda found: bool(found.requests))
+            await one.stop(sender_seconds=SECONDS, then=late.set)
+            assert [] == await one.journal.read_waiting()
+    assert ["a1"] == receiver.bodies
+
+
+async def test_a_stop_waits_no_longer_than_it_may(tmp_path: Path) -> None:
+    """A destination that does not answer is given up, and what was sent is still in the journal."""
+    async with asyncio.timeout(SECONDS), http_receiver() as receiver:
+        receiver.answer = lambda _: Reply(hang=True)
+        async with carrier(tmp_path, receiver.url, lanes=1) as one:
+            await one.hand_in(batch("a", "a1"))
+            await receiver.wait_for(lambda found: bool(found.requests))
+            await one.stop(sender_seconds=0.01)
+            assert 1 == len(await one.journal.read_waiting())
 
 
 async def test_a_kill_sends_again_what_was_not_deleted(tmp_path: Path) -> None:

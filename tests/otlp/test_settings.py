@@ -154,15 +154,10 @@ def test_tls(files: dict[str, str]) -> None:
 
 def test_what_only_the_file_says() -> None:
     """What has no variable comes from the file, or has its default."""
-    found = settings({"lanes": 8, "batch": {"max_records": 10}, "dead_letter_limit": "1KiB", "traces": False})
-    assert (8, 10, 1024, False) == (found.lanes, found.batch.max_records, found.dead_letter_limit_bytes, found.traces)
+    found = settings({"lanes": 8, "batch": {"max_records": 10}, "dead_letter_limit": "1KiB"})
+    assert (8, 10, 1024) == (found.lanes, found.batch.max_records, found.dead_letter_limit_bytes)
     found = settings(None, ENDPOINT="http://h")
-    assert (4, Batch(), 100 * 1024 * 1024, True) == (
-        found.lanes,
-        found.batch,
-        found.dead_letter_limit_bytes,
-        found.traces,
-    )
+    assert (4, Batch(), 100 * 1024 * 1024) == (found.lanes, found.batch, found.dead_letter_limit_bytes)
 
 
 @pytest.mark.parametrize(

@@ -172,7 +172,7 @@ async def test_names_that_are_swapped_do_not_mix_histories(tmp_path: Path) -> No
         bills.rename("orders")
         tracked = prod.poller.source.by_id[orders.id]
         now = next(now for now in listing.pipelines if now.id == orders.id)
-        await prod.poller._read_one(tracked, now, 1)  # type: ignore[arg-type]
+        await prod.poller._histories._read_one(tracked, now, 1)  # type: ignore[arg-type]
         assert before["orders",] == tracked.pipeline.events
 
 
@@ -248,7 +248,7 @@ async def test_malformed_entries_remove_no_series(tmp_path: Path) -> None:
         await prod.poll()
         listing = await prod.poller.provider.list()
         broken = type(listing)((), malformed=1, unidentified=1)
-        prod.poller._problems, prod.poller._malformed = [], 0
+        prod.poller._problems.clear()
         await prod.poller._take_list(broken, prod.clock(), first_list=False)
         assert ("error", {("orders",): 0.0}) == (prod.poller._outcome(), prod.samples("hosted_pipeline_up"))
 
@@ -495,7 +495,7 @@ async def test_sweep_leaves_the_recheck_alone(tmp_path: Path) -> None:
         orders.edit()
         await prod.poll()
         await prod.poll()
-        assert orders.id in prod.poller._recheck
+        assert orders.id in prod.poller._histories._recheck
 
 
 async def test_long_gone_pipelines_are_forgotten(tmp_path: Path) -> None:
@@ -532,3 +532,31 @@ async def test_unwritable_journal_holds_counts_back(tmp_path: Path, monkeypatch:
         monkeypatch.setattr(Journal, "commit", commit)
         await prod.poll()
         assert 1 == prod.transitions("orders")["runtime", "Running"]
+
+
+async def test_a_journal_begun_anew_gets_all_counts_again(tmp_path: Path) -> None:
+    """After the journal was lost, counts are written from memory; a history that is lost with it counts from then on."""
+    world = World(chores=False)
+    orders = world.create("orders")
+    world.advance(60)
+    async with polling(tmp_path, world) as prod:
+        await prod.poll()
+        orders.start()
+        world.advance(30)
+        await prod.poll()
+        before = prod.transitions("orders")
+        assert prod.journal._db is not None
+        for table in ("source", "pipeline", "history"):
+            prod.journal._db.execute(f"DELETE FROM {table}")
+        prod.journal.notice = "it was corrupt"
+        prod.poller.source.write_again()
+        await prod.poll()
+        assert before == prod.transitions("orders")
+        orders.stop()
+        world.advance(30)
+        await prod.poll()
+        after = prod.transitions("orders")
+        assert 1 == after["resources", "Stopped"]
+        assert before["runtime", "Running"] == after["runtime", "Running"]
+        await prod.restart()
+        assert after == prod.transitions("orders")

@@ -6,8 +6,8 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
-from exporter.polling.poller import Settings
 from exporter.polling.scheduler import Punctuality, Scheduler
+from exporter.polling.settings import Settings
 from exporter.providers.budget import Budget
 from exporter.telemetry import Telemetry
 

@@ -176,7 +176,7 @@ async def test_what_an_event_says() -> None:
 )
 def test_connector_errors(changes: Mapping[str, Any], number: int | None) -> None:
     """Their number is read from where it stands, and is absent where it is unknown or makes no sense."""
-    assert number == read_pipeline(running(**changes)).connector_errors
+    assert number == read_pipeline(running(**changes)).gauges.get("connector_errors")
 
 
 @pytest.mark.parametrize(

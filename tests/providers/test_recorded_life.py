@@ -162,7 +162,7 @@ def test_a_standing_error_is_said_in_one_line(name: str, code: str, message: str
 def test_connector_errors_of_a_running_pipeline() -> None:
     """Their number comes from `connectors` or from the runtime's details, and is absent where neither says it."""
     numbers = [
-        read_pipeline(recording(name).json).connector_errors
+        read_pipeline(recording(name).json).gauges.get("connector_errors")
         for name in ("04-life-running-swc", "04-life-details-changed-status", "04-life-stopped-status")
     ]
     assert [0, 7, None] == numbers

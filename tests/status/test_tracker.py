@@ -51,7 +51,6 @@ def listed(resources: str, runtime: str | None, *, since: float, created: float 
         in_desired_state=True,
         error_code=None,
         error_message="",
-        connector_errors=None,
         wanted=resources == "Provisioned",
         changed_ns=int(since * NS),
         created_ns=int(created * NS),

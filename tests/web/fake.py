@@ -35,6 +35,7 @@ def pipeline(name: str, state: str = "running", source: str = "prod", **values: 
         "since_seconds": NOW - 3700,
         "events_total": 12,
         "last_event_seconds": NOW - 65,
+        "lines_per_second": 1234.5,
     }
     return PipelineOverview(source=source, name=name, state=state, **(fields | values))  # type: ignore[arg-type]
 
@@ -52,6 +53,7 @@ def sources() -> list[SourceOverview]:
             last_poll_duration_seconds=0.0421,
             next_poll_seconds=NOW + 11,
             budget_remaining=9.6,
+            lines_per_second=0.04,
             components=[
                 ComponentOverview("api-server", healthy=True),
                 ComponentOverview("compiler-server", healthy=False, message="no compiler has answered since 09:12"),
@@ -108,6 +110,7 @@ class FakeService:
     failure: Exception | None = None
     body: bytes = b""
     reloads: int = 0
+    take_restart: Sequence[str] = ()
     config: ConfigOverview = CONFIG
     journal: JournalOverview = JOURNAL
     threads: set[str] = field(default_factory=set)
@@ -156,10 +159,11 @@ class FakeService:
         """Give the answer that was set."""
         return self.ready
 
-    async def reload(self) -> None:
+    async def reload(self) -> Sequence[str]:
         """Count, or refuse with the text that was set."""
         if self.failure is not None:
             raise self.failure
         if self.refusal is not None:
             raise ReloadError(self.refusal)
         self.reloads += 1
+        return self.take_restart

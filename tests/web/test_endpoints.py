@@ -90,6 +90,15 @@ async def test_reload(start: Start) -> None:
         assert (200, "reloaded\n", 1) == (response.status, await response.text(), service.reloads)
 
 
+async def test_reload_that_leaves_something_for_a_restart(start: Start) -> None:
+    """The answer says what has changed and is not applied."""
+    service = FakeService(take_restart=["listen", "data_dir"])
+    client = await start(service)
+    async with client.post("/-/reload") as response:
+        expected = "reloaded; these have changed and take a restart: listen, data_dir\n"
+        assert (200, expected) == (response.status, await response.text())
+
+
 async def test_reload_refused_configuration(start: Start) -> None:
     """A bad configuration is refused with its error."""
     client = await start(FakeService(refusal="line 3: unknown key"))

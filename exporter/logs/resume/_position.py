@@ -54,6 +54,12 @@ class OverlapPosition(msgspec.Struct, frozen=True, array_like=True, tag="overlap
 
     read: int
     recent: bytes = b""
+    begun_bytes: int = 0
+    """Of a moving tail: so much was read of the line after them, which has not ended yet."""
+    begun: bytes = b""
+    """The digest of that much."""
+    cut: bool | None = None
+    """Of a moving tail: whether it begins within a line; None while that is not known."""
 
     @property
     def lines(self) -> int:

@@ -35,7 +35,7 @@ __all__ = [
 def open_transport(settings: Settings) -> Transport:
     """Return the transport of a destination. Nothing is connected before something is sent."""
     if settings.protocol == "file":
-        return FileTransport(Path(settings.endpoint))
+        return FileTransport(Path(settings.endpoint), settings.signal)
     if settings.protocol == "grpc":
         from exporter.otlp.transport.grpc import GrpcTransport  # noqa: PLC0415 - 12 MB that only gRPC needs
 

@@ -39,7 +39,7 @@ class Status:
 
 
 def read_partial_success(message: bytes) -> PartialSuccess:
-    """Read an ExportLogsServiceResponse. Raises WireError."""
+    """Read an Export…ServiceResponse: those of logs and traces have the same form. Raises WireError."""
     rejected, text = 0, ""
     for part in _messages(message, 1):
         for number, _, value in read_fields(part):
@@ -51,14 +51,15 @@ def read_partial_success(message: bytes) -> PartialSuccess:
 
 
 def read_partial_success_json(content: bytes) -> PartialSuccess:
-    """Read an ExportLogsServiceResponse in JSON, as some servers send it. Raises ValueError."""
+    """Read an Export…ServiceResponse in JSON, as some servers send it. Raises ValueError."""
     found = msgspec.json.decode(content)
     partial = found.get("partialSuccess") if isinstance(found, dict) else None
     if not isinstance(partial, dict):
         return PartialSuccess()
-    rejected = partial.get("rejectedLogRecords") or 0
+    name = "rejectedSpans" if "rejectedSpans" in partial else "rejectedLogRecords"
+    rejected = partial.get(name) or 0
     if not isinstance(rejected, int | str):
-        raise ValueError(f"rejectedLogRecords is {rejected!r:.64}")  # noqa: TRY004  (the content is wrong, no type)
+        raise ValueError(f"{name} is {rejected!r:.64}")  # noqa: TRY004  (the content is wrong, no type)
     return PartialSuccess(int(rejected), one_line(str(partial.get("errorMessage") or "")))
 
 

@@ -13,12 +13,15 @@ from exporter.otlp.wire import WireError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from exporter.otlp.names import Signal
+
 
 class FileTransport:
     """Appends to one file, each request a line. Accepted means that it is on the disk."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, signal: Signal = "logs") -> None:
         self._path = path
+        self._signal: Signal = signal
         self._turn = asyncio.Lock()
 
     async def send(self, request: bytes, records: int) -> Outcome:  # noqa: ARG002  (what all transports are given)
@@ -36,7 +39,7 @@ class FileTransport:
         """Nothing is open between requests."""
 
     def _append(self, request: bytes) -> None:
-        line = to_json_line(request)
+        line = to_json_line(request, signal=self._signal)
         with self._path.open("ab+") as file:
             end = file.seek(0, os.SEEK_END)
             if end and os.pread(file.fileno(), 1, end - 1) != b"\n":

@@ -29,12 +29,16 @@ from exporter.otlp.transport.outcome import Outcome, Refused, RefusedData, Refus
 from exporter.otlp.wire import WireError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from exporter.config import Tls
+    from exporter.otlp.names import Signal
     from exporter.otlp.settings import Settings
 
-METHOD: Final = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
+METHODS: Final[Mapping[Signal, str]] = {
+    "logs": "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+    "traces": "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+}
 
 RETRYABLE: Final = frozenset({"CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "UNAVAILABLE", "DATA_LOSS"})
 RETRYABLE_WITH_DELAY: Final = frozenset({"RESOURCE_EXHAUSTED", "OUT_OF_RANGE"})
@@ -112,7 +116,8 @@ class GrpcTransport:
         compressed = self._settings.compression == "gzip"
 
         def begin() -> Any:
-            method: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._open().unary_unary(METHOD)
+            name = METHODS[self._settings.signal]
+            method: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._open().unary_unary(name)
             call = method.future(
                 request,
                 timeout=self._settings.timeout_seconds,

@@ -59,7 +59,7 @@ class Transport(Protocol):
     """One way to a destination."""
 
     async def send(self, request: bytes, records: int) -> Outcome:
-        """Send an ExportLogsServiceRequest that holds so many records. Raises nothing but on cancellation."""
+        """Send an Export…ServiceRequest that holds so many records or spans. Raises nothing but on cancellation."""
 
     async def close(self) -> None:
         """Close connections or files."""

@@ -1,0 +1,87 @@
+"""Whether the job behind a log has ended: as the lists show, or as the vendor says when its stream ends."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from exporter.providers.budget import Priority
+from exporter.providers.errors import NotFoundError, ProviderError
+from exporter.refusals import refused
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from exporter.logs.tailer import StreamState
+    from exporter.providers.base import Provider
+    from exporter.status.model import Job
+
+SETTLE_SECONDS: Final = 10.0
+"""So long after its end, what a job has logged late is there."""
+
+
+class JobWatch:
+    """What is known of one job, from the ledger of all."""
+
+    def __init__(
+        self,
+        job: Job,
+        jobs: Callable[[], Mapping[str, Job]],
+        provider: Provider,
+        clock: Callable[[], float],
+        finished: Callable[[StreamState, int], Awaitable[None]],
+    ) -> None:
+        self._first = job
+        self._jobs = jobs
+        self._provider = provider
+        self._clock = clock
+        self._finished = finished
+        self._told: str = ""
+        """How it ended, as the vendor said when it was asked."""
+        self._ended_at: float | None = None
+        self._ends = 0
+
+    @property
+    def job(self) -> Job:
+        """The job as it is known now."""
+        return self._jobs().get(self._first.key, self._first)
+
+    def ended(self) -> bool:
+        """Whether the newest look showed its end."""
+        return bool(self.job.result)
+
+    async def ask(self) -> bool:
+        """Ask the vendor whether it has ended. Raises StreamRefusedError."""
+        job = self.job
+        try:
+            seen = await self._provider.job(job.kind, job.id, Priority.REOPEN)
+        except NotFoundError:
+            self._told = "unknown"
+        except ProviderError as error:
+            raise refused(error) from error
+        else:
+            self._told = seen.result
+        if self._told:
+            self._ended_at = time.monotonic()
+        return bool(self._told)
+
+    def settle_seconds(self) -> float:
+        """Return how long to wait until the log of the job, which has ended, is whole."""
+        if self._ended_at is not None:
+            return max(0.0, SETTLE_SECONDS - (time.monotonic() - self._ended_at))
+        settles = self.job.settle_seconds
+        return 0.0 if settles is None else min(max(0.0, settles - self._clock()), SETTLE_SECONDS)
+
+    def seen(self, *, whole: bool) -> Job:
+        """Return the job as its log is to be opened: `whole` when it has ended."""
+        job = self.job
+        if not whole:
+            return msgspec.structs.replace(job, result="")
+        self._ends = job.ends if job.result else job.ends + 1
+        return msgspec.structs.replace(job, result=job.result or self._told or "unknown")
+
+    async def finished(self, state: StreamState) -> None:
+        """Note that its log has been read to the end."""
+        await self._finished(state, self._ends)

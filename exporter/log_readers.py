@@ -1,0 +1,206 @@
+"""What reads a log: one stream of a pipeline, the log of a job, or the tails of a pipeline's pods."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+from exporter.job_watch import JobWatch
+from exporter.log_sinks import About, PipelineLogs, Sink
+from exporter.logs.job_tailer import JobTailer
+from exporter.logs.redact import Redactor
+from exporter.logs.tailer import Channel, StreamState, Tailer, TailSettings
+from exporter.providers.base import LogStream
+from exporter.providers.budget import Priority
+from exporter.providers.errors import ProviderError
+from exporter.refusals import refused
+from exporter.tail_poller import TailPoller
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+
+    from exporter.config import Source
+    from exporter.logs.resume import Position
+    from exporter.logs.tailer import Connection
+    from exporter.otlp.outbox import Outbox
+    from exporter.polling.tracked import TrackedSource
+    from exporter.providers.base import Provider
+    from exporter.status.model import Job
+
+LIVE_STATES: Final = frozenset(("starting", "running", "degraded", "stopping"))
+"""In these a pipeline may log at any moment."""
+
+
+class Reader(Protocol):
+    """What reads a log, or all of a pipeline's; it ends when there is nothing more to read, if ever."""
+
+    async def run(self) -> None:
+        """Read on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A reader with what it writes to, by stream."""
+
+    pipeline_id: str
+    reader: Reader
+    sinks: MutableMapping[str, Sink]
+    channels: MutableMapping[str, Channel]
+
+
+class Readers:
+    """Makes the readers of one source. `states` are those of streams that are not read now: a reader takes its own."""
+
+    def __init__(
+        self,
+        source: Source,
+        provider: Provider,
+        outbox: Outbox,
+        tracked: TrackedSource,
+        clock: Callable[[], float],
+        jobs: Callable[[], Mapping[str, Job]],
+        states: MutableMapping[str, StreamState],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._source = source
+        self._provider = provider
+        self._outbox = outbox
+        self._tracked = tracked
+        self._clock = clock
+        self._jobs = jobs
+        self._states = states
+        self._sleep = sleep
+        self._settings = TailSettings(source.logs.multiline.max_bytes, source.logs.multiline.timeout, provider.dialect)
+
+    def stream(self, pipeline: PipelineLogs) -> Reading:
+        """Make what reads the one stream of a pipeline."""
+        state = self._state(pipeline.id)
+        known = state.position is not None
+        if not known:
+            state.skip_before_ns = self._now_ns()
+        sink = self._sink(pipeline, pipeline.id, About())
+
+        async def open_stream(position: Position | None, again: bool) -> Connection:  # noqa: FBT001  (the tailer's own call)
+            priority = Priority.REOPEN if again or known else Priority.OPEN
+            return await self._open(LogStream(pipeline.id, pipeline.id, pipeline.name), position, priority)
+
+        tailer = Tailer(
+            f"{self._source.name}/{pipeline.name}",
+            open_stream,
+            sink.put,
+            self._redactor(),
+            self._settings,
+            pipeline.stats,
+            state,
+            confirm=lambda: self._confirm(pipeline.id),
+            sleep=self._sleep,
+        )
+        return Reading(pipeline.id, tailer, {pipeline.id: sink}, {pipeline.id: tailer})
+
+    def job(self, pipeline: PipelineLogs, job: Job, *, skip_before_ns: int) -> Reading:
+        """Make what reads the log of a job; of one that is not known yet leave out what is older."""
+        state = self._state(job.key)
+        state.pipeline = pipeline.id
+        known = state.position is not None
+        if not known:
+            state.skip_before_ns = skip_before_ns
+        sink = self._sink(pipeline, job.key, About(job=job))
+
+        async def finished(state: StreamState, ends: int) -> None:
+            self._states[job.key] = await sink.let_go(state, ends)
+
+        watch = JobWatch(job, self._jobs, self._provider, self._clock, finished)
+
+        async def open_stream(position: Position | None, again: bool, whole: bool) -> Connection:  # noqa: FBT001  (the tailer's own call)
+            stream = LogStream(job.key, pipeline.id, pipeline.name, watch.seen(whole=whole))
+            return await self._open(stream, position, Priority.REOPEN if again or known else Priority.OPEN)
+
+        tailer = JobTailer(
+            f"{self._source.name}/{pipeline.name} {job.kind} {job.id}",
+            open_stream,
+            sink.put,
+            self._redactor(),
+            self._settings,
+            pipeline.stats,
+            state,
+            watch=watch,
+            sleep=self._sleep,
+        )
+        return Reading(pipeline.id, tailer, {job.key: sink}, {job.key: tailer})
+
+    def tails(self, pipeline: PipelineLogs) -> Reading:
+        """Make what asks for the tails of a pipeline's pods."""
+        sinks: dict[str, Sink] = {}
+        channels: dict[str, Channel] = {}
+        begin = f"{pipeline.id}/"
+        pods = [stream.removeprefix(begin) for stream in self._states if stream.startswith(begin)]
+        skip_before_ns = 0 if pods else self._now_ns()
+
+        def channel(pod: str) -> Channel:
+            stream = begin + pod
+            state = self._state(stream)
+            state.pipeline = pipeline.id
+            if state.position is None:
+                state.skip_before_ns = skip_before_ns
+            sinks[stream] = sink = self._sink(pipeline, stream, About(pod=pod))
+            name = f"{self._source.name}/{pipeline.name} {pod}"
+            channels[stream] = Channel(name, sink.put, self._redactor(), self._settings, pipeline.stats, state)
+            return channels[stream]
+
+        async def forget(pod: str) -> None:
+            stream = begin + pod
+            if stream not in channels:
+                channel(pod)
+            await sinks.pop(stream).let_go(channels.pop(stream).state, None)
+
+        poller = TailPoller(
+            f"{self._source.name}/{pipeline.name}",
+            lambda priority: self._provider.read_tails(pipeline.id, priority),
+            channel,
+            pipeline.stats,
+            interval_seconds=self._source.interval,
+            live=lambda: self._is_live(pipeline.id),
+            first_sight=bool(skip_before_ns),
+            pods=pods,
+            forget=forget,
+            sleep=self._sleep,
+        )
+        return Reading(pipeline.id, poller, sinks, channels)
+
+    def _now_ns(self) -> int:
+        """Return what lines of something new have to be newer than: with `start: end` than now."""
+        return int(self._clock() * 1e9) if self._source.logs.start == "end" else 0
+
+    def _state(self, stream: str) -> StreamState:
+        return self._states.pop(stream, None) or StreamState()
+
+    def _sink(self, pipeline: PipelineLogs, stream: str, about: About) -> Sink:
+        return Sink(self._outbox, self._source.name, pipeline, stream, about)
+
+    def _redactor(self) -> Redactor:
+        """Return what replaces secrets in one stream: it remembers where a key of several lines has begun."""
+        redact = self._source.logs.redact
+        return Redactor(defaults=redact.defaults, patterns=redact.patterns)
+
+    def _is_live(self, pipeline_id: str) -> bool:
+        """Whether a pipeline may log at any moment."""
+        tracked = self._tracked.by_id.get(pipeline_id)
+        return tracked is not None and tracked.now is not None and tracked.now.state in LIVE_STATES
+
+    async def _open(self, stream: LogStream, position: Position | None, priority: Priority) -> Connection:
+        """Open a stream; what goes wrong becomes the label of a reconnect."""
+        try:
+            return await self._provider.open_log(stream, position, priority)
+        except ProviderError as error:
+            raise refused(error) from error
+
+    async def _confirm(self, pipeline_id: str) -> bool:
+        """Ask whether the name that a pipeline is known by is still its own."""
+        tracked = self._tracked.by_id.get(pipeline_id)
+        if tracked is None or tracked.now is None:
+            return False
+        try:
+            return await self._provider.confirm(tracked.now, Priority.REOPEN)
+        except ProviderError as error:
+            raise refused(error) from error

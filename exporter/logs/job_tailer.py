@@ -1,0 +1,120 @@
+"""Follow the log of a job: while it runs, again and again; when it has ended, once more as a whole, then never again.
+
+running ─▶ follow ─▶ cut, early end, nothing yet ─▶ follow
+              │
+              └─▶ ended ─▶ wait until what comes late is there ─▶ read what is left ─▶ done
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Final, Protocol
+
+from exporter.logs.backoff import MAX_SECONDS, Backoff
+from exporter.logs.tailer import Channel, StreamRefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from exporter.logs.redact import Redactor
+    from exporter.logs.resume import Position
+    from exporter.logs.stats import LogStats
+    from exporter.logs.tailer import Connection, Named, StreamState, TailSettings
+
+QUIET_SECONDS: Final = 5.0
+"""A job that has logged nothing yet answers a stream that ends at once: it is opened again after so long at most."""
+
+_log = logging.getLogger(__name__)
+
+
+class Watch(Protocol):
+    """What is known of the job."""
+
+    def ended(self) -> bool:
+        """Whether the newest look showed its end."""
+
+    async def ask(self) -> bool:
+        """Ask the vendor whether it has ended. Raises StreamRefusedError."""
+
+    def settle_seconds(self) -> float:
+        """Return how long to wait until the log of the job, which has ended, is whole."""
+
+    async def finished(self, state: StreamState) -> None:
+        """Note that the log has been read to its end."""
+
+
+class JobTailer(Channel):
+    """The log of one job. `run()` ends when it has been read to its end.
+
+    `open_stream(position, again, whole)`: `whole` asks for the text of a job that has ended.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        open_stream: Callable[[Position | None, bool, bool], Awaitable[Connection]],
+        put: Callable[[Sequence[Named], StreamState], Awaitable[None]],
+        redactor: Redactor,
+        settings: TailSettings,
+        stats: LogStats,
+        state: StreamState,
+        *,
+        watch: Watch,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        super().__init__(name, put, redactor, settings, stats, state)
+        self._open_stream = open_stream
+        self._watch = watch
+        self._sleep = sleep
+
+    async def run(self) -> None:
+        """Read the log to its end."""
+        await self._follow()
+        await self._sleep(self._watch.settle_seconds())
+        await self._read_rest()
+        await self._watch.finished(self.state)
+
+    async def _follow(self) -> None:
+        """Follow the log until the job has ended."""
+        backoff = Backoff()
+        while not self._watch.ended():
+            before = self._lines_read
+            retry_after = None
+            try:
+                reason = await self._connect(whole=False)
+                # A stream that brought nothing says nothing of the job: the next list will.
+                if reason == "end" and self._lines_read > before and await self._watch.ask():
+                    return
+            except StreamRefusedError as error:
+                reason, retry_after = error.reason, error.retry_after_seconds
+                _log.debug("log of %s: %s", self.name, error)
+            self.broken_off(reason)
+            if self._lines_read > before:
+                backoff.reset()
+            await self._sleep(backoff.next_seconds(retry_after, QUIET_SECONDS if reason == "end" else MAX_SECONDS))
+
+    async def _read_rest(self) -> None:
+        """Read what is left of the log of a job that has ended; nothing where the vendor has deleted it."""
+        backoff = Backoff()
+        while True:
+            retry_after = None
+            try:
+                reason = await self._connect(whole=True)
+            except StreamRefusedError as error:
+                reason, retry_after = error.reason, error.retry_after_seconds
+                _log.debug("log of %s: %s", self.name, error)
+            if reason in ("end", "not_found"):
+                return
+            self.broken_off(reason)
+            await self._sleep(backoff.next_seconds(retry_after))
+
+    @property
+    def _lines_read(self) -> int:
+        """How many lines are handed on in all."""
+        position = self.state.position
+        return 0 if position is None else position.lines
+
+    async def _connect(self, *, whole: bool) -> str:
+        """Open the stream and read it to its end; return how it ended. Raises StreamRefusedError."""
+        return await self.follow(await self._open_stream(self.state.position, self.opened, whole))

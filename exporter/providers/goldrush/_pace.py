@@ -1,0 +1,47 @@
+"""When a look may make its next request, so that a share of the budget is always left for the logs."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from exporter.providers.budget import Budget
+
+POLL_SHARE: Final = 2 / 3
+"""Of the budget, at most, for lists, statuses, metrics and health."""
+
+FIRST_LOOK_SECONDS: Final = 15.0
+"""The first look may cost as much as if the last had been so long ago."""
+
+
+class Pace:
+    """When the next request of a look may be made: so that a share of the budget is always left."""
+
+    def __init__(self, budget: Budget, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._budget = budget
+        self._monotonic = monotonic
+        self._began: float | None = None
+        self._next = 0.0
+
+    @property
+    def _per_second(self) -> float:
+        return self._budget.per_second * POLL_SHARE
+
+    def begin(self) -> float:
+        """Begin a look; return how many requests the time since the last one gave."""
+        now = self._monotonic()
+        elapsed = FIRST_LOOK_SECONDS if self._began is None else now - self._began
+        self._began = now
+        return elapsed * self._per_second
+
+    async def turn(self) -> None:
+        """Wait for the next request's turn; a burst of one second's worth need not wait."""
+        now = self._monotonic()
+        step = 1 / self._per_second
+        self._next = max(self._next, now - max(1.0, step)) + step
+        if self._next > now:
+            await asyncio.sleep(self._next - now)
