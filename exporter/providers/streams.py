@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal
 
 import aiohttp
@@ -23,6 +24,9 @@ End = Literal["end", "cut"]
 _KEEP_ALIVE: Final = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
 
 
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
+
+
 class ByteStream:
     """One open answer whose end is not known. Close it, or the server goes on holding its side."""
 
@@ -31,12 +35,14 @@ class ByteStream:
     def __init__(self, response: aiohttp.ClientResponse, reception: Reception) -> None:
         self.url = str(response.url)
         self.headers: Mapping[str, str] = response.headers
+        """Until the first read: an idle stream is small."""
         self.end: End | None = None
         _watch_peer(response)
         self._body: TakenBody | _LibrarysBody = take(response, reception) or _LibrarysBody(response)
 
     async def read(self) -> bytes:
         """Return the next bytes as soon as there are any; b"" at the end, and then `end` says which one."""
+        self.headers = _NONE
         data = await self._body.read()
         if not data:
             self.end = "end" if self._body.done else "cut"

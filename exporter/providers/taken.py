@@ -172,7 +172,7 @@ class TakenBody(asyncio.BufferedProtocol):
         self._transport = transport
         self._lost = False
         transport.set_protocol(self)
-        transport.resume_reading()
+        self._resume()
 
     @property
     def done(self) -> bool:
