@@ -45,6 +45,8 @@ class _Other:
     actor: Actor | None = None
     asked_seconds: float | None = None
     gone: bool = False
+    failures: int = 0
+    """In a row."""
 
 
 class Actors:
@@ -96,7 +98,10 @@ class Actors:
             if reference and reference not in self._own and reference not in by_name:
                 self._others.setdefault(reference, _Other())
         now_seconds = self._monotonic()
-        new = [one for one, other in self._others.items() if other.asked_seconds is None][:MAX_NEW]
+        new = sorted(
+            (one for one, other in self._others.items() if other.asked_seconds is None),
+            key=lambda one: self._others[one].failures,  # those that cannot be asked for do not hold the others
+        )[:MAX_NEW]
         again = [
             one
             for one, other in self._others.items()
@@ -106,7 +111,9 @@ class Actors:
             if look.is_over:
                 return
             with look.tolerating():
+                self._others[reference].failures += 1
                 await self._ask(reference, self._others[reference])
+                self._others[reference].failures = 0
 
     def id_of(self, reference: str) -> str:
         """Return the id of the Actor that a job refers to, by id or by name; as it is where nothing is known of it."""

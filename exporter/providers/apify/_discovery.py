@@ -9,20 +9,22 @@ that one which was resurrected and ended again between two looks is found.
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import quote
 
 from exporter.providers.apify._api import MAX_PAGE, time_text
 from exporter.providers.apify._words import ACTIVE, KINDS, read_job
 from exporter.providers.budget import Priority
-from exporter.providers.errors import MalformedError, NotFoundError
+from exporter.providers.errors import MalformedError, NotFoundError, ProviderError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from exporter.providers.apify._api import Api
     from exporter.providers.apify._look import Look
-    from exporter.status.model import JobSeen, Known
+    from exporter.status.model import Job, JobSeen, Known
+
+T = TypeVar("T", bound="Job | JobSeen")
 
 NS: Final = 1_000_000_000
 LOOK_BACK_NS: Final = 600 * NS
@@ -61,6 +63,8 @@ class Discovery:
         self._missed: set[str] = set()
         self._orphans: dict[str, JobSeen] = {}
         """Jobs of which no list has said whose they are."""
+        self._failed: dict[str, int] = {}
+        """How often a job could not be asked for."""
 
     async def look(self, known: Known, look: Look) -> None:
         """Find jobs. What fails is noted in the look, and tried again with the next one."""
@@ -73,6 +77,11 @@ class Discovery:
             if not look.is_over:
                 with look.tolerating():
                     await part(known, look)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the lists of all kinds were read to their end in the newest look."""
+        return self._shown == set(KINDS)
 
     def done(self) -> None:
         """Note that what the look found has been handed on."""
@@ -173,9 +182,11 @@ class Discovery:
         left = [job for job in missing if job.key not in look.latest]
         newest_ns = max(self._next[0].values(), default=0)
         self._missed &= {job.key for job in left}
-        for job in left[:MAX_SINGLE]:
+        for job in self._turns(left):
+            if look.is_over:
+                return
             try:
-                look.add(await self.ask(job.kind, job.id, Priority.LIST))
+                await self._ask_one(job, look)
             except NotFoundError:
                 if job.key in self._missed or job.started_ns < newest_ns - YOUNG_NS:
                     look.retired.append(job.key)
@@ -184,9 +195,11 @@ class Discovery:
     async def _ask_risen(self, known: Known, look: Look) -> None:
         """Ask for jobs that had ended and that a list shows as running: a list can be behind what was known before."""
         active = [job for job in look.latest.values() if not job.result and job.key in known.jobs]
-        for job in [job for job in active if known.jobs[job.key].result][:MAX_SINGLE]:
+        for job in self._turns([job for job in active if known.jobs[job.key].result]):
+            if look.is_over:
+                return
             with contextlib.suppress(NotFoundError):
-                look.add(await self.ask(job.kind, job.id, Priority.LIST))
+                await self._ask_one(job, look)
 
     async def _ask_orphans(self, known: Known, look: Look) -> None:
         """Ask jobs whose they are, where no list says so: those that run first, then the newest."""
@@ -197,15 +210,39 @@ class Discovery:
             elif len(self._orphans) < _MAX_ORPHANS:
                 self._orphans[job.key] = job
         order = sorted(self._orphans.values(), key=lambda job: (job.result != "", -job.started_ns))
-        for job in order[:MAX_SINGLE]:
+        for job in self._turns(order):
+            if look.is_over:
+                return
             try:
-                found = await self.ask(job.kind, job.id, Priority.LIST)
+                found = await self._ask_one(job, look)
             except NotFoundError:
-                found = job  # nobody will ever know
-            del self._orphans[job.key]
-            if found.pipeline_id:
-                look.own(job.key, found.pipeline_id)
-                look.add(found)
+                del self._orphans[job.key]  # nobody will ever know
+                continue
+            if found is not None:
+                del self._orphans[job.key]
+                if found.pipeline_id:
+                    look.own(job.key, found.pipeline_id)
+
+    def _turns(self, jobs: Sequence[T]) -> list[T]:
+        """Return which jobs are asked for now: those that could not be asked for before come behind all others."""
+        return sorted(jobs, key=lambda job: self._failed.get(job.key, 0))[:MAX_SINGLE]
+
+    async def _ask_one(self, job: Job | JobSeen, look: Look) -> JobSeen | None:
+        """Ask for a job; where that fails for this one alone, the others are asked for all the same."""
+        try:
+            found = await self.ask(job.kind, job.id, Priority.LIST)
+        except NotFoundError:
+            self._failed.pop(job.key, None)
+            raise
+        except ProviderError as error:
+            if len(self._failed) >= _MAX_ORPHANS:
+                self._failed.clear()
+            self._failed[job.key] = self._failed.get(job.key, 0) + 1
+            look.fail(error)
+            return None
+        self._failed.pop(job.key, None)
+        look.add(found)
+        return found
 
 
 def _newest(jobs: Iterable[JobSeen]) -> int:

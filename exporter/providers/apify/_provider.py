@@ -52,11 +52,18 @@ class Apify(Provider):
         """Look at all Actors and at what is new of their jobs. A part that fails is noted, and nothing is lost by it."""
         look = Look()
         await self._actors.look(look)
+        is_whole = look.problem is None
         await self._discovery.look(known, look)
+        is_whole = is_whole and self._discovery.is_whole
         references = {job.pipeline_id for job in look.jobs} | set(look.owners.values())
         await self._actors.resolve(known.names, references, look)
-        if known.first and look.problem is not None and not isinstance(look.problem, UnauthorizedError):
-            # What it does not show would later be taken for new.
+        if (
+            known.first
+            and not is_whole
+            and look.problem is not None
+            and not isinstance(look.problem, UnauthorizedError)
+        ):
+            # What the lists do not show would later be taken for new.
             raise look.problem
         actors = self._actors.all()
         self._newest.take(known, self._attributed(known, look), look.retired)
