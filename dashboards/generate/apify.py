@@ -184,7 +184,7 @@ _LOGS: Final = (
             f"sum by (source, reason) ({grown(_pipelines('hosted_pipeline_log_reconnects_total'))}) > 0",
             "ended: {{reason}}",
         ),
-        description="A stream ends with its job, and is empty while a job has not logged: ends are normal.",
+        description="`end`: mostly of a job that has not logged yet, which has an empty stream.",
     ),
 )
 

@@ -76,11 +76,13 @@ class Vendors:
         self.goldrush = GoldRushWorld(now_us=began_us, seed=1)
         self._actor = self.apify.add_actor("scraper")
         self._actor.start_build().finish()
+        self.apify.add_actor("never-run")
         self._chain = self.goldrush.create("chain", replicas=2)
+        self._chain.worker.metrics.records_per_second = 100
         self._move(30)
 
     def happen(self) -> None:
-        """Let runs end in several ways, records be left out, pods go, and everybody log errors."""
+        """Let runs end in several ways, records be left out, pods go, and everybody logs errors."""
         of_every_kind(self.feldera)
         for pipeline in self.feldera.pipelines.values():
             pipeline.log_lines([pipeline.style.process(time.time_ns() // 1_000, "ERROR", "orders::sink", "no room")])
@@ -89,10 +91,12 @@ class Vendors:
             run.log("ERROR no room")
             self._move(20)
             run.finish(status)
+        self.apify.cut_next(3, after_bytes=10)
         self._actor.start_run().log("INFO still here")
         self._chain.skip_records(7)
         self._chain.worker.write(b'{"level":"error","msg":"no room"}')
         self._chain.worker.fail_next_log_fetch()
+        self.goldrush.create("new")
         self._move(10)
 
     def _move(self, seconds: float) -> None:
@@ -134,7 +138,7 @@ async def test_dashboards_show_data(prometheus: Prometheus, world: World, export
     async with watched(vendors, tmp_path, exporter_port) as exporter:
         await exporter.start()
         await prometheus.shows(
-            "count by (provider) (hosted_pipeline_up)", {("feldera",): 3, ("apify",): 1, ("goldrush",): 1}, "provider"
+            "count by (provider) (hosted_pipeline_up)", {("feldera",): 3, ("apify",): 2, ("goldrush",): 1}, "provider"
         )
         vendors.happen()
         await until_equal("queries without data", EMPTY_WHEN_WELL, without_data)
