@@ -159,6 +159,7 @@ class TailPoller:
         self._answered_seconds = now
         for log in self._logs.values():
             await log.rest()
+        self._stats.version += 1
         await self._forget_old(now)
 
     async def _take_one(self, tail: Tail, now: float) -> float:
