@@ -20,7 +20,7 @@ def main() -> int:
     """Run a storm and tell how it went."""
     parser = argparse.ArgumentParser(prog="python -m tests.vendors", description=__doc__)
     parser.add_argument("vendor", choices=["apify", "goldrush"])
-    parser.add_argument("--kills", type=int, default=40)
+    parser.add_argument("--kills", type=int, default=0)
     parser.add_argument("--streams", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=120.0)
     parser.add_argument("--budget", default="")
