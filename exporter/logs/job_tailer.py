@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from exporter.logs.stats import LogStats
     from exporter.logs.tailer import Connection, Named, StreamState, TailSettings
 
+LEFT_SECONDS: Final = 30.0
+"""A stream that stays open, and brings nothing, so long after the end of its job is left."""
+
 QUIET_SECONDS: Final = 5.0
 """A job that has logged nothing yet answers a stream that ends at once: it is opened again after so long at most."""
 
@@ -88,7 +91,7 @@ class JobTailer(Channel):
             before = self._lines_read
             retry_after = None
             try:
-                reason = await self._connect(whole=False)
+                reason = await self._connect_while_it_runs()
                 # A stream that brought nothing says nothing of the job: the next list will.
                 if reason == "end" and self._lines_read > before and await self._watch.ask():
                     return
@@ -124,6 +127,33 @@ class JobTailer(Channel):
         """How many lines are handed on in all."""
         position = self.state.position
         return 0 if position is None else position.lines
+
+    async def _connect_while_it_runs(self) -> str:
+        """Follow the stream to its end, which may never come: then it is cut some time after that of the job."""
+        loop = asyncio.get_running_loop()
+        before: tuple[bool, int] | None = None
+        timer: asyncio.TimerHandle
+        limit = asyncio.timeout(None)
+
+        def look() -> None:
+            nonlocal before, timer
+            now = self._watch.ended(), self._lines_read
+            if now == before and now[0]:
+                limit.reschedule(loop.time())
+            else:
+                before, timer = now, loop.call_later(LEFT_SECONDS, look)
+
+        timer = loop.call_later(LEFT_SECONDS, look)
+        try:
+            # Not in a task of its own: once a reader is cancelled, it must not hand on anything more.
+            async with limit:
+                return await self._connect(whole=False)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            return "cut"
+        finally:
+            timer.cancel()
 
     async def _connect(self, *, whole: bool) -> str:
         """Open the stream and read it to its end; return how it ended. Raises StreamRefusedError."""

@@ -41,6 +41,9 @@ Named: TypeAlias = tuple[Record | Run, str]
 SETTLE_SECONDS: Final = 10.0
 """After so much silence, what is held to find out whether it is new is decided with what is there."""
 
+STALLED_SECONDS: Final = 60.0
+"""A text that does not go on after its end is given up for now when nothing of it has come for so long."""
+
 LASTING_SECONDS: Final = 10.0
 """A connection that lasted so long was a good one: the next is opened soon."""
 
@@ -334,6 +337,8 @@ class Following:
                 async with asyncio.timeout(self._patience()):
                     data = await self._connection.read()
             except TimeoutError:
+                if self._connection.complete:
+                    return "timeout"
                 await self._be_quiet()
                 continue
             if not data:
@@ -357,7 +362,13 @@ class Following:
         await self._take(self._connection.resume.settle())
 
     def _patience(self) -> float | None:
-        """Return how long to wait for more of what is open or undecided; None while there is nothing."""
+        """Return how long to wait for more of what is open or undecided; None while there is nothing.
+
+        A silence within a complete text says nothing of its lines: neither records end with it, nor is it decided what
+        is new. What is open when it stalls is read again.
+        """
+        if self._connection.complete:
+            return STALLED_SECONDS
         if self._assembler.open_lines:
             return self._tailer.settings.multiline_seconds
         return SETTLE_SECONDS if self._connection.resume.undecided else None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
 
+from exporter.logs import job_tailer, tailer
 from exporter.logs.dialects import STAMPED
 from exporter.logs.job_tailer import JobTailer
 from exporter.logs.redact import Redactor
@@ -43,7 +45,9 @@ class Connection:
         self.resume = open_overlap(before, reason="overflow", follow=not complete)
 
     async def read(self) -> bytes:
-        """Return the text, then nothing."""
+        """Return the text, then nothing; a stream that hangs never comes to its end."""
+        if not self._data and self.end == "hangs":
+            await asyncio.Event().wait()
         return self._data.popleft() if self._data else b""
 
     def uid(self, _line: int) -> None:
@@ -194,3 +198,22 @@ async def test_a_head_that_was_cut_while_away_is_a_gap() -> None:
     assert bodies(7, 12) == script.bodies
     assert script.state is not None
     assert ({"overflow": 1}, {}) == (script.state.gaps, stats.gaps)
+
+
+async def test_a_stream_that_stays_open_after_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is left some time after the job's end, and what is left is read."""
+    monkeypatch.setattr(job_tailer, "LEFT_SECONDS", 0.01)
+    script = Script([(lines(0, 5), "hangs")], [(lines(0, 7), "end")])
+    stats = await read(script)
+    assert (bodies(0, 7), {"cut": 1}, 0) == (script.bodies, stats.reconnects, stats.open_streams)
+
+
+async def test_a_rest_that_stalls_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Silence within a text of which less came than was read before does not make it another one."""
+    monkeypatch.setattr(tailer, "STALLED_SECONDS", 0.01)
+    monkeypatch.setattr(tailer, "SETTLE_SECONDS", 0.001)
+    script = Script([(lines(0, 5), "end")], [(lines(0, 3), "hangs"), (lines(0, 7), "end")])
+    stats = await read(script)
+    assert (bodies(0, 7), {"end": 1, "timeout": 1}) == (script.bodies, stats.reconnects)
+    assert script.state is not None
+    assert {} == script.state.gaps
