@@ -16,6 +16,7 @@ from exporter.logs.redact import Redactor
 from exporter.logs.run import singles
 from exporter.logs.stats import LogStats
 from exporter.logs.tailer import Channel, StreamState, TailSettings
+from exporter.providers.base import Tail
 from exporter.providers.errors import NotFoundError, TimedOutError
 from exporter.providers.goldrush._tails import tails_of
 from exporter.simulator.goldrush_pod import Window
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from exporter.logs.record import Record
     from exporter.logs.tailer import Named
-    from exporter.providers.base import Tail
     from exporter.providers.budget import Priority
     from exporter.providers.errors import ProviderError
 
@@ -331,3 +331,22 @@ async def test_a_pod_that_was_not_seen_for_a_day_is_let_go_of() -> None:
     assert [] == polled.forgotten
     await polled.run(1_000)
     assert ["older", first] == polled.forgotten
+
+
+@pytest.mark.parametrize("rate", [0.3, 3, 350])
+async def test_newlines_that_are_left_out_at_the_end_make_no_difference(rate: float) -> None:
+    """A vendor may show lines joined by newlines, without one behind the last: each comes once, and whole."""
+    polled = Polled()
+    read = polled.read
+
+    async def stripped(priority: Priority) -> Sequence[Tail]:
+        return [Tail(tail.pod, (tail.text or b"").rstrip(b"\n")) for tail in await read(priority)]
+
+    polled.read = stripped  # type: ignore[method-assign,assignment]  # another vendor
+    polled.poller = polled.make()
+    polled.worker.write_at(rate, numbered)
+    polled.world.schedule(30, lambda: polled.worker.write_at(0))
+    await polled.run(80)
+    pod = polled.worker.pods[0]
+    assert [f"{pod.name} {number}" for number in range(1, pod.written + 1)] == only(polled)
+    assert 0 == polled.gaps
