@@ -226,7 +226,8 @@ class Jobs:
     def forget_pipelines(self, pipeline_ids: Collection[str]) -> None:
         """Let go of all jobs of pipelines that are forgotten."""
         if pipeline_ids:
-            self.forget([key for key, job in self.by_key.items() if job.pipeline_id in set(pipeline_ids)])
+            gone = set(pipeline_ids)
+            self.forget([key for key, job in self.by_key.items() if job.pipeline_id in gone])
 
     def written(self, keys: Iterable[str], forgotten: Iterable[str]) -> None:
         """Note what the journal holds now."""
@@ -256,6 +257,10 @@ class Jobs:
                 job.ends, job.counted_ns, job.based = 1, one.finished_ns, False
         elif one.result and _is_stale(one, job):
             return None
+        elif reads_logs and not one.result and not job.reads_log:
+            # Whatever runs now is read, also what ended before counting began and runs again.
+            job.reads_log = True
+            self.dirty[one.key] = None
         before = (job.status, job.result, job.started_ns, job.finished_ns, job.build_id)
         job.status, job.result = one.status, one.result
         job.started_ns, job.finished_ns = one.started_ns or job.started_ns, one.finished_ns

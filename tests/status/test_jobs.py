@@ -114,6 +114,18 @@ def test_jobs_that_had_ended_before_are_not_counted() -> None:
     )
 
 
+def test_what_runs_is_read() -> None:
+    """Also a job that had ended before counting began and runs again, and one that ran before logs were to be read."""
+    ledger = Ledger()
+    ledger.jobs.look([seen("RUNNING")], first=False, at_seconds=20, reads_logs=False, shown=["p1"])
+    ledger.write()
+    assert [False, False] == [ledger.jobs.by_key[key].reads_log for key in ("run:old", "run:r1")]
+    ledger.look(seen("RUNNING"), seen("RUNNING", job="old", started=START - 10))
+    ledger.restart()
+
+    assert [True, True] == [ledger.jobs.by_key[key].reads_log for key in ("run:old", "run:r1")]
+
+
 def test_a_job_found_late_is_judged_by_the_vendors_times() -> None:
     """A job that no look has shown counts if it ended after the newest time of the first look, and not before."""
     ledger = Ledger()
