@@ -118,3 +118,15 @@ def test_nothing_read_is_no_gap() -> None:
     assert (b"", ()) == stream.settle()
     assert remembering([b"a"], 1) == stream.covered(0)
     assert (b"b\n", ()) == open_overlap(None).feed(b"b\n")
+
+
+def test_a_gap_is_found_once_whenever_a_kill_comes() -> None:
+    """The position right after a gap begins anew: all lines are new, and none is missing before them."""
+    before = remembering([b"%d" % number for number in range(50)], 50)
+    other = [b"other %d" % number for number in range(80)]
+    first = open_overlap(before, reason="overflow", follow=True)
+    assert (Gap("overflow", None),) == first.feed(joined(other)).gaps
+    again = open_overlap(first.covered(0), reason="overflow", follow=True)
+    assert Fed(joined(other)) == again.feed(joined(other))
+    third = open_overlap(again.covered(80), reason="overflow", follow=True)
+    assert Fed(b"more\n") == fed(third, [*other, b"more"], 81)

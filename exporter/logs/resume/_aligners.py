@@ -44,7 +44,7 @@ def choose(before: Position, number: int, fresh: bytes, hold_bytes: int) -> Foun
     `fresh` is the digest of the very first line of the buffer, empty where it has been discarded.
     """
     if isinstance(before, OverlapPosition):
-        return ByText(before, reason="restart", follow=True, numbered=True, hold_bytes=hold_bytes)
+        return ByText(before, reason="restart", follow=True, hold_bytes=hold_bytes)
     place = before.lines - number
     known = bool(fresh and before.fresh)
     if number < before.discarded or (known and fresh != before.fresh):
@@ -124,14 +124,13 @@ class ByText:
     although the text may hold the same 1,000 lines once more; without it (the text is complete), the largest is taken.
     """
 
-    def __init__(self, before: Position, *, reason: str, follow: bool, hold_bytes: int, numbered: bool = False) -> None:
+    def __init__(self, before: Position, *, reason: str, follow: bool, hold_bytes: int) -> None:
         recent = before.recent
         self._wanted = [recent[at : at + DIGEST_BYTES] for at in range(0, len(recent), DIGEST_BYTES)]
         self._failures = _failures(self._wanted)
         self._read = before.lines
         self._gap = Gap("window" if reason == "window" else "restart" if reason == "restart" else "overflow", None)
         self._follow = follow
-        self._numbered = numbered
         self._hold_bytes = hold_bytes
         self._head: list[bytes] = []
         self._matched = 0
@@ -172,7 +171,8 @@ class ByText:
         place = self._place or self._in_part()
         if place:
             return Found(place, same=True)
-        return Found(0, same=not self._numbered, gap=self._gap)
+        # What was remembered is forgotten with the gap: a kill before the first new line must not count it again.
+        return Found(0, same=False, gap=self._gap)
 
     def _in_part(self) -> int:
         """Return how many of the first lines are the last ones remembered."""
