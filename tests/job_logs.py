@@ -64,16 +64,24 @@ class Stream:
         self._vendor = vendor
         self._key = key
         self._read = 0
+        self._cuts = vendor.cuts
 
     async def read(self) -> bytes:
         """Return what is there, b"" at the end."""
         while self._read == len(self._vendor.texts[self._key]) and self._key in self._vendor.running:
-            if self.complete:
+            if self.complete or self._is_cut():
                 break
             await self._vendor.changed()
+        if self._is_cut():
+            return b""
         text = self._vendor.texts[self._key][self._read :]
         self._read += len(text)
         return text.encode()
+
+    def _is_cut(self) -> bool:
+        if self._cuts != self._vendor.cuts:
+            self.end = "cut"
+        return self.end == "cut"
 
     def uid(self, _line: int) -> None:
         """Leave the id to the channel."""
@@ -98,7 +106,14 @@ class Vendor(Provider):
         """Logs that are open."""
         self.asked: list[tuple[str, bool]] = []
         """Logs that were opened, and whether as a whole."""
+        self.cuts = 0
+        """How often all streams were cut."""
         self._changes = asyncio.Event()
+
+    def cut(self) -> None:
+        """Cut all streams."""
+        self.cuts += 1
+        self.tell()
 
     def tell(self) -> None:
         """Wake whoever waits for a change."""
