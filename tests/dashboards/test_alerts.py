@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 import pytest
@@ -14,6 +15,7 @@ RUNBOOK = (FOLDER / "README.md").read_text()
 SECTIONS = dict(re.findall(r"^### (\w+)\n(.*?)(?=^##|\Z)", RUNBOOK, re.MULTILINE | re.DOTALL))
 
 
+@functools.cache
 def fired() -> dict[str, set[str]]:
     """Return the labels that each alert fires with in the cases, by its name."""
     labels: dict[str, set[str]] = {}
