@@ -267,7 +267,9 @@ class Jobs:
         job.build_id = one.build_id or job.build_id
         if before == (job.status, job.result, job.started_ns, job.finished_ns, job.build_id):
             return None
+        ends = job.ends
         dated = _notice(job)
+        job.reads_log = job.reads_log or (reads_logs and job.ends > ends)
         self.marks.ended_ns = max(self.marks.ended_ns, job.finished_ns)
         if not job.based and not job.result:
             job.settle_seconds = 0.0  # it was resurrected: what it used before is to be asked for at once

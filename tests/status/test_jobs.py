@@ -126,6 +126,13 @@ def test_what_runs_is_read() -> None:
     assert [True, True] == [ledger.jobs.by_key[key].reads_log for key in ("run:old", "run:r1")]
 
 
+def test_what_ends_after_counting_began_is_read() -> None:
+    """Also the log of a job of before that was resurrected and ended again while nobody looked."""
+    ledger = Ledger()
+    assert ["failure"] == ledger.results(seen("FAILED", START + 5, job="old", started=START - 10))
+    assert ledger.jobs.by_key["run:old"].reads_log
+
+
 def test_a_job_found_late_is_judged_by_the_vendors_times() -> None:
     """A job that no look has shown counts if it ended after the newest time of the first look, and not before."""
     ledger = Ledger()
