@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from exporter.logs.tailer import StreamState
-from tests.job_logs import ACTOR, START, bodies, lines, reading, seen
+from tests.job_logs import ACTOR, bodies, lines, reading, seen
 
 
 async def test_a_newer_job_takes_the_place_of_an_older_one() -> None:
@@ -256,7 +256,7 @@ async def test_start_end_reads_all_of_a_job_that_begins_later() -> None:
         world.look(first=True)
         await world.restart()
         world.now += 3600
-        world.tracked.by_id[ACTOR].pipeline.began_seconds = START
+        world.tracked.by_id[ACTOR].pipeline.began_seconds = world.now
         world.vendor.finish("run:a", lines(5, 20))
         world.look(seen("a", at=5, ended=True))
         await world.read_to_the_end()
