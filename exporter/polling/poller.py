@@ -67,6 +67,8 @@ class Poller:
         self._clock = clock
         self._monotonic = monotonic
         self._listed_monotonic: float | None = None
+        self._partial_lists = 0
+        """First lists that could not be read as a whole."""
         self._health_failures = 0
         self._health_retry_seconds = 0.0
         self._problems = Problems()
@@ -143,7 +145,10 @@ class Poller:
         if source.context.vocabulary.jobs:
             changed |= self.jobs.take(listing, first=first_list, at_seconds=at_seconds)
         self._note_problems(listing)
-        source.known_target = source.target
+        self._partial_lists += listing.problem is not None
+        # What a part of the first list did not show was there before: counting has begun when all of it was seen.
+        if listing.problem is None or self._partial_lists >= MISSING_LISTS:
+            source.known_target = source.target
         # A clock that was set back must not take away time that has been shown.
         source.listed_seconds = max(source.listed_seconds, at_seconds)
         if not source.series.up:

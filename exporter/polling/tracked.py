@@ -119,7 +119,7 @@ class TrackedSource:
     listed_seconds: float = 0.0
     """When the newest successful list was asked for; 0 where there has been none."""
     known_target: str = ""
-    """What the counts in the journal belong to; empty before the first list."""
+    """What the counts in the journal belong to; another one than `target` before the first list that shows all."""
     dirty: set[str] = field(default_factory=set)
     """Pipelines that differ from the journal."""
     events: Events | None = None
@@ -270,7 +270,6 @@ class TrackedSource:
             horizon_seconds = listed_seconds
             del self.unsent[: len(unsent)]
             del self.unsent_spans[: len(unsent_spans)]
-            self.known_target = self.target
             self.dirty -= dirty
             self.jobs.written(jobs, forgotten_jobs)
             for pipeline_id in forgotten:
@@ -341,7 +340,7 @@ class TrackedSource:
             )
         state = _SourceState(self.context.words.unknown, self.jobs.marks, len(self.jobs.by_key))
         return StatusBatch(
-            SourceRow(self.context.source, self.target, self.listed_seconds, msgspec.msgpack.encode(state)),
+            SourceRow(self.context.source, self.known_target, self.listed_seconds, msgspec.msgpack.encode(state)),
             rows,
             forgotten,
             [JobRow(key, msgspec.msgpack.encode(self.jobs.by_key[key])) for key in jobs],

@@ -12,6 +12,7 @@ from exporter.polling.settings import Settings
 from exporter.polling.tracked import TrackedSource
 from exporter.providers.base import NOTHING_KNOWN, Provider
 from exporter.providers.budget import Budget
+from exporter.providers.errors import TimedOutError
 from exporter.status.exposition import Exposition, SourceSeries
 from exporter.status.model import Event, Listing, PipelineNow, Vocabulary
 from exporter.status.series import Context
@@ -46,7 +47,9 @@ class Scripted(Provider):
 
     async def list(self, known: Known = NOTHING_KNOWN) -> Listing:  # noqa: ARG002  (nothing depends on it)
         """Return what there is."""
-        return Listing([self._world.look(one) for one in self._world.phases])
+        shown = [one for one in self._world.phases if one not in self._world.hidden]
+        problem = TimedOutError("/page", "timed out") if self._world.hidden else None
+        return Listing([self._world.look(one) for one in shown], problem=problem)
 
     async def health(self) -> Health | None:
         """Break, if it is told to."""
@@ -64,6 +67,8 @@ class World(Harness):
     def __init__(self, folder: Path, budget: float = 100_000.0) -> None:
         self.phases: dict[str, str | None] = {}
         self.records: dict[str, float] = {}
+        self.hidden: set[str] = set()
+        """Pipelines on a page that cannot be read."""
         self.target = "target"
         self.broken: Exception | None = None
         """Raised when the vendor is asked for its health."""

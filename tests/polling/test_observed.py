@@ -50,6 +50,41 @@ async def test_a_phase_that_the_first_list_could_not_read(tmp_path: Path) -> Non
         assert [{RUNNING: 1}, {PAUSED: 1}] == [world.transitions(one) for one in "ab"]
 
 
+async def test_a_first_list_that_cannot_be_read_as_a_whole(tmp_path: Path) -> None:
+    """What the missing page has was there before: it is no entry when it shows, also after a restart."""
+    async with scripted(tmp_path) as world:
+        world.phases |= {"a": "RUNNING", "b": "FAILED", "c": "FAILED"}
+        world.hidden |= {"b", "c"}
+        await world.poll()
+        world.phases["a"] = "PAUSED"
+        world.hidden.remove("b")
+        await world.poll()
+        await world.restart()
+        world.hidden.remove("c")
+        await world.poll()
+        await world.poll()
+        assert [{PAUSED: 1}, {}, {}] == [world.transitions(one) for one in "abc"]
+        world.phases |= {"c": "RUNNING", "d": "FAILED"}
+        await world.poll()
+        await world.poll()
+
+        assert [{RUNNING: 1}, {FAILED: 1}] == [world.transitions(one) for one in "cd"]
+
+
+async def test_a_list_that_can_never_be_read_as_a_whole(tmp_path: Path) -> None:
+    """Counting begins all the same, after some lists."""
+    async with scripted(tmp_path) as world:
+        world.phases |= {"a": "RUNNING", "b": "RUNNING"}
+        world.hidden.add("b")
+        for _ in range(5):
+            await world.poll()
+        world.phases["c"] = "FAILED"
+        await world.poll()
+        await world.poll()
+
+        assert {FAILED: 1} == world.transitions("c")
+
+
 async def test_a_pipeline_that_appears_later(tmp_path: Path) -> None:
     """It enters its first status, and shows zeros before; a restart in between counts it once all the same."""
     async with scripted(tmp_path) as world:
