@@ -145,3 +145,7 @@ class StatusEvents:
     def committed(self, waiting: Sequence[Waiting], batches: Sequence[LogBatch]) -> None:
         """Send what was committed."""
         self._outbox.committed(waiting, batches)
+
+    def dropped(self, count: int) -> None:
+        """Count what was dropped, as the journal could not be written for too long."""
+        self._outbox.count_dropped(count)

@@ -117,6 +117,10 @@ class SourceSpans:
         """Send what was committed."""
         self._outbox.committed(waiting, batches)
 
+    def dropped(self, count: int) -> None:
+        """Count what was dropped, as the journal could not be written for too long."""
+        self._outbox.count_dropped(count)
+
 
 class _Counts:
     """Counts spans apart from records, and their requests with all others."""

@@ -214,6 +214,10 @@ class Outbox:
         """Take in batches that were committed elsewhere."""
         self._add(waiting, batches)
 
+    def count_dropped(self, count: int) -> None:
+        """Count records that were dropped before they came here."""
+        self._dropped(count)
+
     async def make_room_for_events(self, size: int) -> None:
         """Drop the oldest events when those would exceed the reserve. Raises JournalError.
 

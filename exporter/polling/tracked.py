@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from exporter.status.model import EndedJob, Event, PipelineNow
     from exporter.status.samples import Lines
     from exporter.status.series import Context
+
+MAX_UNSENT: Final = 20_000
+"""So many events, and so many spans, wait in memory for a journal that cannot be written; the oldest are dropped first."""
 
 T = TypeVar("T")
 
@@ -55,6 +58,9 @@ class Events(Protocol):
     def committed(self, waiting: Sequence[Waiting], batches: Sequence[LogBatch]) -> None:
         """Take in what was committed."""
 
+    def dropped(self, count: int) -> None:
+        """Count what was dropped, as the journal could not be written for too long."""
+
 
 class Traces(Protocol):
     """Where the spans of ended jobs go, in the transaction that settles these."""
@@ -64,6 +70,9 @@ class Traces(Protocol):
 
     def committed(self, waiting: Sequence[Waiting], batches: Sequence[LogBatch]) -> None:
         """Take in what was committed."""
+
+    def dropped(self, count: int) -> None:
+        """Count what was dropped, as the journal could not be written for too long."""
 
 
 @dataclass(slots=True)
@@ -265,6 +274,8 @@ class TrackedSource:
             )
             committed: Collection[str] = ()
             horizon_seconds = self.series.horizon_seconds
+            _let_go(self.unsent, self.events)
+            _let_go(self.unsent_spans, self.traces)
         else:
             committed = dirty
             horizon_seconds = listed_seconds
@@ -346,6 +357,15 @@ class TrackedSource:
             [JobRow(key, msgspec.msgpack.encode(self.jobs.by_key[key])) for key in jobs],
             forgotten_jobs,
         )
+
+
+def _let_go(unsent: list[Any], to: Events | Traces | None) -> None:
+    """Drop the oldest of what cannot be written for so long that there is too much of it."""
+    over = len(unsent) - MAX_UNSENT
+    if over > 0:
+        del unsent[:over]
+        if to is not None:
+            to.dropped(over)
 
 
 def _decode(data: bytes, type_: type[T]) -> T | None:

@@ -35,6 +35,9 @@ class Spans:
     def committed(self, waiting: Sequence[Waiting], batches: Sequence[LogBatch]) -> None:
         """Do nothing."""
 
+    def dropped(self, count: int) -> None:
+        """Do nothing."""
+
 
 class ApifyHarness(Harness):
     """One source of Apify, polled by hand. Time passes only in `advance`."""

@@ -20,9 +20,11 @@ from exporter.status.words import Words
 from tests.polling.harness import Harness
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
+    from exporter.journal import LogBatch, Waiting
+    from exporter.polling.tracked import Change
     from exporter.providers.base import Health
     from exporter.status.model import Known
 
@@ -61,6 +63,29 @@ class Scripted(Provider):
         """Nothing is open."""
 
 
+class Sent:
+    """Takes events, where the journal can be written."""
+
+    def __init__(self) -> None:
+        self.entries: list[str] = []
+        self.lost = 0
+        self._encoded: list[str] = []
+
+    async def batches(self, changes: Sequence[Change]) -> list[LogBatch]:
+        """Note them: nothing is sent before it is committed."""
+        self._encoded = [f"{one.pipeline} {one.word}" for one in changes]
+        return []
+
+    def committed(self, waiting: Sequence[Waiting], batches: Sequence[LogBatch]) -> None:  # noqa: ARG002
+        """Send them."""
+        self.entries += self._encoded
+        self._encoded = []
+
+    def dropped(self, count: int) -> None:
+        """Count what was dropped."""
+        self.lost += count
+
+
 class World(Harness):
     """One source. A phase of None: the vendor could not be asked for it in this look."""
 
@@ -70,6 +95,7 @@ class World(Harness):
         self.hidden: set[str] = set()
         """Pipelines on a page that cannot be read."""
         self.target = "target"
+        self.sent = Sent()
         self.broken: Exception | None = None
         """Raised when the vendor is asked for its health."""
         self.budget = budget
@@ -91,6 +117,7 @@ class World(Harness):
         await self.journal.open()
         context = Context("scripted", "prod", VOCABULARY, Words(VOCABULARY.facets))
         source = TrackedSource(context, self.target, self.journal, SourceSeries("scripted", "prod", 75.0))
+        source.events = self.sent
         settings = Settings("prod", 15.0, 1800.0, lambda _name: True)
         self.poller = Poller(settings, Scripted(self), Budget(self.budget), source, self.clock, self.clock)
         await self.poller.restore()

@@ -34,6 +34,9 @@ class _Events:
         self.sent += sum(one.count for one in waiting)
         self.told.set()
 
+    def dropped(self, count: int) -> None:
+        """Do nothing."""
+
 
 async def test_events_that_were_written_are_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the journal writes although the poll was cancelled is sent by the same process."""

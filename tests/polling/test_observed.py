@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter.journal import JournalError
+from exporter.polling import tracked
 from tests.polling.scripted import scripted
 
 if TYPE_CHECKING:
@@ -243,3 +244,27 @@ async def test_a_plug_in_that_breaks_breaks_nothing_else(tmp_path: Path) -> None
         assert "success" == await world.poll()
 
         assert {FAILED: 1} == world.transitions("a")
+
+
+async def test_events_do_not_pile_up_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the journal cannot be written the newest are kept, the others dropped and counted; their counts are not."""
+    monkeypatch.setattr(tracked, "MAX_UNSENT", 3)
+    async with scripted(tmp_path) as world:
+        world.phases["a"] = "RUNNING"
+        await world.poll()
+
+        async def broken(*_: object) -> list[object]:
+            message = "full"
+            raise JournalError(message)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(world.journal, "commit", broken)
+            for phase in ("FAILED", "RUNNING", "PAUSED", "FAILED", "RUNNING"):
+                world.phases["a"] = phase
+                await world.poll()
+        assert ([], 2) == (world.sent.entries, world.sent.lost)
+        await world.poll()
+        await world.poll()
+
+        assert ["a PAUSED", "a FAILED", "a RUNNING"] == world.sent.entries
+        assert {FAILED: 2, RUNNING: 2, PAUSED: 1} == world.transitions("a")
