@@ -108,11 +108,11 @@ class SourceLogs:
             self._hide(pipeline_id)
         for pipeline_id, name in names.items():
             self._show(pipeline_id, name)
-        self._positions.forget_others(self._tracked.by_id.keys() | self._tracked.gone.keys())
+        if self._tracked.known_target == self._tracked.target:
+            # Else a list that shows all is still to come: what is not known yet may be there all the same.
+            self._forget()
         if self._provider.logs == "jobs":
-            jobs = self._jobs()
-            self._unread = {key: job for key, job in jobs.items() if self._is_unread(key, job)}
-            self._forget_jobs(jobs)
+            self._unread = {key: job for key, job in self._jobs().items() if self._is_unread(key, job)}
         self._start_and_stop()
 
     def _start_and_stop(self) -> None:
@@ -138,12 +138,14 @@ class SourceLogs:
         state = self._positions.of(job.pipeline_id).get(key)
         return not job.result or state is None or state.ends < job.ends
 
-    def _forget_jobs(self, jobs: Mapping[str, Job]) -> None:
-        """Let go of the streams of jobs that are known no more; what they had lost stays counted."""
-        for pipeline_id, pipeline in self._pipelines.items():
-            states = self._positions.of(pipeline_id)
-            for stream in [one for one in states if one not in jobs]:
-                self._readers.forget(pipeline, stream)
+    def _forget(self) -> None:
+        """Let go of streams that do not come back; what those of a pipeline's jobs had lost stays counted."""
+        self._positions.forget_others(self._tracked.by_id.keys() | self._tracked.gone.keys())
+        if self._provider.logs == "jobs":
+            jobs = self._jobs()
+            for pipeline_id, pipeline in self._pipelines.items():
+                for stream in [one for one in self._positions.of(pipeline_id) if one not in jobs]:
+                    self._readers.forget(pipeline, stream)
 
     def _show(self, pipeline_id: str, name: str) -> None:
         """Put a pipeline's log metrics on the exposition, by its name as it is now."""

@@ -172,6 +172,8 @@ class Reading:
         self.slept: list[float] = []
         self.ledger = Jobs()
         self.now = float(START)
+        self.partial = False
+        """No list has shown all there is."""
         self.room = asyncio.Event()
         """Cleared, the journal is full."""
         self.room.set()
@@ -184,6 +186,7 @@ class Reading:
         context = Context("apify", "prod", VOCABULARY, Words(VOCABULARY.facets))
         self.tracked = TrackedSource(context, "target", None, SourceSeries("apify", "prod", 75.0))  # type: ignore[arg-type]
         self.tracked.jobs = self.ledger
+        self.tracked.known_target = "" if self.partial else "target"
         self.tracked.add(_now(), START, first_list=True)
         self.logs = SourceLogs(
             self.source,
