@@ -223,10 +223,16 @@ class Oracle:
 
     def _event(self, pipeline: _Pipeline, body: str) -> None:
         self.counts["events"] += 1
-        expected = pipeline.changes[pipeline.told] if pipeline.told < len(pipeline.changes) else None
-        if body != expected:
-            self._problem(f"{pipeline.name}: the status changed as {expected!r}, and the event says {body!r}")
-        pipeline.told += 1
+        place = next((at for at in range(pipeline.told, len(pipeline.changes)) if pipeline.changes[at] == body), None)
+        if place is None:
+            self._problem(f"{pipeline.name}: the event {body!r} tells of nothing that is to come")
+            return
+        if place > pipeline.told:
+            missing = pipeline.changes[pipeline.told : place]
+            self._problem(
+                f"{pipeline.name}: {len(missing)} status changes are missing before {body!r}: {missing[0]!r} …"
+            )
+        pipeline.told = place + 1
 
     def _line(self, pipeline: _Pipeline, text: str) -> None:
         """Judge the next line; after a wrong one go on where it stands, so that one mistake is told once."""

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 SOURCE = "chaos"
 _ROOT = Path(__file__).parents[2]
-_LIMITS = ("1GiB", "1GiB", "1MiB")
-"""The smallest is soon full when the collector is down: reading pauses, and the vendor's buffer holds the rest."""
+_LIMITS = ("1GiB", "1GiB", "3MiB")
+"""The smallest is full when the collector is down for long: reading pauses, and the vendor's buffer holds the rest. It
+must have room in its reserve for all events that can wait: the oldest of more are dropped, as is documented."""
 
 
 class Settings:

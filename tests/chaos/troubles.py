@@ -92,7 +92,7 @@ class Troubles:
         """Change what the list says, in bursts quicker than it is asked. Counting starts with the first list."""
         await self._counting()
         while True:
-            await asyncio.sleep(self._random.expovariate(2))
+            await asyncio.sleep(self._random.expovariate(0.4))
             pipeline = self._random.choice(self._scripts).pipeline
             if pipeline.id in self.quiet:
                 continue
