@@ -21,6 +21,7 @@ import aiohttp
 import msgspec
 from aiohttp.http_exceptions import ContentEncodingError
 
+from exporter.providers import json_answers
 from exporter.providers.errors import (
     MalformedError,
     NotFoundError,
@@ -291,17 +292,16 @@ class HttpClient:
         return session
 
 
-def decode_json(answer: Answer, type_: type | None = None) -> Any:
+def decode_json(answer: Answer, type_: type = object) -> Any:
     """Decode an answer's JSON, whatever its content type says, but for HTML. Raises MalformedError."""
     if "html" in answer.content_type:
-        message = "with a page for people (text/html): the url is not that of the API"
-        raise MalformedError(answer.url, f"{_answered(answer)} {message}")
+        what = "a page for people (text/html): the url is not that of the API"
+        raise MalformedError(answer.url, f"{_answered(answer)} with {what}")
     try:
-        return msgspec.json.decode(answer.body) if type_ is None else msgspec.json.decode(answer.body, type=type_)
+        return json_answers.decode(answer.body, type_)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedError(
-            answer.url, f"{_answered(answer)} with something else than expected: {error}; {_excerpt(answer.body)}"
-        ) from error
+        what = f"something else than expected: {error}; {_excerpt(answer.body)}"
+        raise MalformedError(answer.url, f"{_answered(answer)} with {what}") from error
 
 
 def _answered(answer: Answer) -> str:
