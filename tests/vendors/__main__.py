@@ -50,6 +50,7 @@ async def _storm(arguments: argparse.Namespace, folder: Path) -> Report:
         seconds=arguments.seconds,
         budget=arguments.budget,
         pipelines=arguments.pipelines,
+        torn=arguments.pipelines == 1,
         **killed,
     )
     return await goldrush_storm.storm(tails, folder, _say)
