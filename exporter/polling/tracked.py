@@ -125,6 +125,8 @@ class TrackedSource:
     by_id: dict[str, Tracked] = field(default_factory=dict)
     gone: dict[str, Tracked] = field(default_factory=dict)
     """Pipelines that vanished: should one come back, its counts go on."""
+    foreign: list[str] = field(default_factory=list)
+    """Pipelines in the journal that are of another vendor, which the source had before."""
     listed_seconds: float = 0.0
     """When the newest successful list was asked for; 0 where there has been none."""
     known_target: str = ""
@@ -163,9 +165,18 @@ class TrackedSource:
                     row.id,
                 )
                 continue
+            if len(pipeline.words) != len(self.context.vocabulary.facets):
+                self.foreign.append(row.id)
+                continue
             shown = row.gone_seconds is None and selects(pipeline.name)
             tracked = Tracked(pipeline, up=False, gone_seconds=row.gone_seconds)
             (self.by_id if shown else self.gone)[row.id] = tracked
+        if self.foreign:
+            _log.warning(
+                "source %s: the journal's counts of %d pipelines are those of another vendor, and are forgotten",
+                self.context.source,
+                len(self.foreign),
+            )
         known = [job for job in (_decode(row, Job) for row in jobs) if job is not None]
         if len(known) < state.jobs:
             _log.error("source %s: %d jobs in the journal cannot be read", self.context.source, state.jobs - len(known))
@@ -259,7 +270,7 @@ class TrackedSource:
         When writing fails, what is now is shown all the same, and the counts once a later commit succeeds.
         """
         dirty, listed_seconds = set(self.dirty), self.listed_seconds
-        forgotten = self._long_gone()
+        forgotten = [*self._long_gone(), *(one for one in self.foreign if one not in self.by_id)]
         unsent, unsent_spans = list(self.unsent), list(self.unsent_spans)
         self.jobs.forget_pipelines(forgotten)
         jobs, forgotten_jobs = list(self.jobs.dirty), list(self.jobs.forgotten)
@@ -283,6 +294,7 @@ class TrackedSource:
             del self.unsent_spans[: len(unsent_spans)]
             self.dirty -= dirty
             self.jobs.written(jobs, forgotten_jobs)
+            self.foreign.clear()
             for pipeline_id in forgotten:
                 self.gone.pop(pipeline_id, None)
             for pipeline_id in dirty:

@@ -95,6 +95,8 @@ class World(Harness):
         self.hidden: set[str] = set()
         """Pipelines on a page that cannot be read."""
         self.target = "target"
+        self.more_words: tuple[None, ...] = ()
+        """Of the other facets."""
         self.sent = Sent()
         self.broken: Exception | None = None
         """Raised when the vendor is asked for its health."""
@@ -133,7 +135,13 @@ class World(Harness):
             return replace(before, observed=None)
         at_ns = int(self._now * 1e9)
         event = Event(
-            at_ns, at_ns.to_bytes(8, "big"), (phase,), wanted=True, running=False, settled=False, has_error=False
+            at_ns,
+            at_ns.to_bytes(8, "big"),
+            (phase, *self.more_words),
+            wanted=True,
+            running=False,
+            settled=False,
+            has_error=False,
         )
         now = PipelineNow(
             id=name,

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from exporter.journal import JournalError
 from exporter.polling import tracked
+from exporter.status.model import Vocabulary
+from tests.polling import scripted as scripted_module
 from tests.polling.scripted import scripted
 
 if TYPE_CHECKING:
@@ -206,6 +208,25 @@ async def test_another_target_begins_anew_for_what_is_not_known(tmp_path: Path) 
         await world.poll()
 
         assert [{PAUSED: 1}, {}] == [world.transitions(one) for one in "ab"]
+
+
+async def test_a_source_that_is_given_to_another_vendor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the journal has under its name is forgotten: the words of one vendor are none of the other's."""
+    async with scripted(tmp_path) as world:
+        world.phases["a"] = "RUNNING"
+        await world.poll()
+        facets = {"phase": ("RUNNING",), "build": ("DONE",)}
+        monkeypatch.setattr(scripted_module, "VOCABULARY", Vocabulary(facets=facets, desired={}, recorded=False))
+        world.more_words = (None,)
+        world.target = "other"
+        world.phases = {"b": "RUNNING"}
+        await world.restart()
+        assert "success" == await world.poll()
+
+        assert ["b"] == [row.id for row in (await world.journal.read_source("prod"))[1]]
+        assert {("b", "phase", "RUNNING"): 1.0} == {
+            key: value for key, value in world.samples("hosted_pipeline_status").items() if value
+        }
 
 
 async def test_the_vendors_counts_only_grow(tmp_path: Path) -> None:
