@@ -134,12 +134,13 @@ def test_wrong_usage(words: list[str]) -> None:
     assert 2 == command(*words).returncode
 
 
-def test_provider_of_a_later_version_is_refused(tmp_path: Path) -> None:
-    """A provider that this version does not have is no valid configuration."""
+def test_provider_that_is_not_known_is_refused(tmp_path: Path) -> None:
+    """A provider that neither this version nor a plug-in has is no valid configuration."""
     path = tmp_path / "config.yaml"
-    path.write_text("sources: [{name: a, provider: apify}]\n")
+    path.write_text("sources: [{name: a, provider: nosuch, url: 'http://127.0.0.1:1'}]\n")
     done = command("check", "--config", str(path))
-    assert (2, True) == (done.returncode, "'apify' is not in this version; known are feldera" in done.stderr)
+    known = "unknown provider 'nosuch'; known are apify, feldera, goldrush"
+    assert (2, True) == (done.returncode, known in done.stderr)
 
 
 def test_address_that_is_taken_fails(tmp_path: Path) -> None:
