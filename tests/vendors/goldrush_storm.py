@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 SOURCE = "storm"
 _TICK_SECONDS = 0.02
 _UNSURE_ANSWERS = 2
+_WINDOW_LINES = 500
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Log:
     def __init__(self, pod: GoldRushPod) -> None:
         self._pod = pod
         self._unsure: set[int] = set()
-        """Answers that a kill may have met before what they showed was committed."""
+        """The answers that a kill may have met before what they showed was committed."""
 
     def kill(self) -> None:
         """Note a kill."""
@@ -80,10 +81,19 @@ class Log:
         shown: set[int] = set()
         gaps = 0
         before: Shown | None = None
+        was_empty = False
         for number, answer in enumerate(self._pod.answers):
-            if answer is None or answer.end == answer.first or (sure and number in self._unsure):
+            if answer is None or (sure and number in self._unsure):
                 continue
-            gaps += before is not None and answer.first >= before.end
+            if answer.end == answer.first:
+                was_empty = True
+                continue
+            # After an empty answer a full one may have lost lines before it.
+            gaps += (
+                (was_empty and answer.end - answer.first >= _WINDOW_LINES)
+                if before is None
+                else answer.first >= before.end
+            )
             shown.update(range(answer.first, answer.end))
             before = answer
         return Expected(shown, gaps)

@@ -26,7 +26,7 @@ _SIGNS = ("Traceback", "CRITICAL", "corrupt")
 class Exporter(Program):
     """`python -m exporter run` of this tree, with a configuration that may change from life to life."""
 
-    def __init__(self, folder: Path, **settings: Any) -> None:
+    def __init__(self, folder: Path, ready_path: str = "/-/ready", **settings: Any) -> None:
         self.folder = folder
         self.config = folder / "exporter.yaml"
         port = free_port()
@@ -35,7 +35,7 @@ class Exporter(Program):
         # The tree that this file is in is the one that is tried, whatever is installed.
         os.environ["PYTHONPATH"] = str(_ROOT)
         command = (sys.executable, "-m", "exporter", "run", "--config", str(self.config))
-        super().__init__(command, port=port, ready_path="/-/ready", log=folder / "exporter.log")
+        super().__init__(command, port=port, ready_path=ready_path, log=folder / "exporter.log")
 
     def configure(self, **changes: Any) -> None:
         """Write the configuration, whole at any moment."""
