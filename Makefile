@@ -7,7 +7,7 @@ READY_DEV := $(VENV)/.installed-dev
 READY_INTEGRATION := $(VENV)/.installed-integration
 LISTEN ?= 127.0.0.1:10067
 
-.PHONY: run test fuzz integration chaos bench lint format lock clean
+.PHONY: run test fuzz integration chaos outage bench lint format lock clean
 
 run: $(READY)
 	$(BIN)/pipeline-exporter demo --listen $(LISTEN)
@@ -21,6 +21,17 @@ integration: $(READY_INTEGRATION)
 
 chaos: $(READY_DEV)
 	$(BIN)/python -m tests.chaos --kills 200 $(ARGS)
+
+# A collector that is away for ten minutes.
+outage: $(READY_DEV)
+	$(BIN)/python -m tests.chaos.outage $(ARGS)
+
+# Apify's 200 log streams and GoldRush's moving tails, the exporter killed under them; `make integration` has short forms.
+vendors: $(READY_DEV)
+	$(BIN)/python -m tests.vendors apify --streams 200 --kills 40 $(ARGS)
+	$(BIN)/python -m tests.vendors goldrush --seconds 300 $(ARGS)
+	$(BIN)/python -m tests.vendors goldrush --seconds 300 --pipelines 3 --budget 10/s $(ARGS)
+	$(BIN)/python -m tests.vendors goldrush --seconds 300 --kills 30 $(ARGS)
 
 # As many random streams as the variable says; tests try 300.
 fuzz: $(READY_DEV)

@@ -84,6 +84,8 @@ class Delivery:
             return f"logs are held, nothing is lost: {self.destination.problem}"
         if self._letters.told:
             return f"{self._letters.path} is full or cannot be written: what is refused waits, nothing is lost"
+        if self.outbox.failing:
+            return "reading logs pauses until the journal can be written"
         if self.outbox.full:
             return f"reading logs pauses: {self.outbox.waiting_bytes} bytes wait in the journal"
         return None

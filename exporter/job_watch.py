@@ -40,6 +40,8 @@ class JobWatch:
         self._finished = finished
         self._told: str = ""
         """How it ended, as the vendor said when it was asked."""
+        self._told_ends = 0
+        """The number of that end, as the lists will count it."""
         self._ended_at: float | None = None
         self._ends = 0
 
@@ -52,9 +54,18 @@ class JobWatch:
         """Whether the newest look showed its end."""
         return bool(self.job.result)
 
+    def resumed(self) -> bool:
+        """Whether it runs again after the end that was waited for; then that one is forgotten."""
+        job = self.job
+        if job.result or (self._told and job.ends < self._told_ends):
+            return False
+        self._told, self._ended_at = "", None
+        return True
+
     async def ask(self) -> bool:
         """Ask the vendor whether it has ended. Raises StreamRefusedError."""
         job = self.job
+        ends = job.ends + (not job.result)
         try:
             seen = await self._provider.job(job.kind, job.id, Priority.REOPEN)
         except NotFoundError:
@@ -64,7 +75,7 @@ class JobWatch:
         else:
             self._told = seen.result
         if self._told:
-            self._ended_at = time.monotonic()
+            self._told_ends, self._ended_at = ends, time.monotonic()
         return bool(self._told)
 
     def settle_seconds(self) -> float:
@@ -72,14 +83,16 @@ class JobWatch:
         if self._ended_at is not None:
             return max(0.0, SETTLE_SECONDS - (time.monotonic() - self._ended_at))
         settles = self.job.settle_seconds
-        return 0.0 if settles is None else min(max(0.0, settles - self._clock()), SETTLE_SECONDS)
+        if settles is None:
+            return SETTLE_SECONDS if self.job.unsettled else 0.0  # an end that is not counted yet, or settled already
+        return min(max(0.0, settles - self._clock()), SETTLE_SECONDS)
 
     def seen(self, *, whole: bool) -> Job:
         """Return the job as its log is to be opened: `whole` when it has ended."""
         job = self.job
         if not whole:
             return msgspec.structs.replace(job, result="")
-        self._ends = job.ends if job.result else job.ends + 1
+        self._ends = max(job.ends, self._told_ends)
         return msgspec.structs.replace(job, result=job.result or self._told or "unknown")
 
     async def finished(self, state: StreamState) -> None:

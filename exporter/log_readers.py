@@ -10,7 +10,7 @@ from exporter.job_watch import JobWatch
 from exporter.log_sinks import About, PipelineLogs, Sink
 from exporter.logs.job_tailer import JobTailer
 from exporter.logs.redact import Redactor
-from exporter.logs.tailer import Channel, StreamState, Tailer, TailSettings
+from exporter.logs.tailer import Channel, Tailer, TailSettings
 from exporter.providers.base import LogStream
 from exporter.providers.budget import Priority
 from exporter.providers.errors import ProviderError
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 
     from exporter.config import Source
+    from exporter.log_positions import Positions
     from exporter.logs.resume import Position
-    from exporter.logs.tailer import Connection
+    from exporter.logs.tailer import Connection, StreamState
     from exporter.otlp.outbox import Outbox
     from exporter.polling.tracked import TrackedSource
     from exporter.providers.base import Provider
@@ -50,7 +51,7 @@ class Reading:
 
 
 class Readers:
-    """Makes the readers of one source. `states` are those of streams that are not read now: a reader takes its own."""
+    """Makes the readers of one source."""
 
     def __init__(
         self,
@@ -60,7 +61,7 @@ class Readers:
         tracked: TrackedSource,
         clock: Callable[[], float],
         jobs: Callable[[], Mapping[str, Job]],
-        states: MutableMapping[str, StreamState],
+        positions: Positions,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._source = source
@@ -69,13 +70,13 @@ class Readers:
         self._tracked = tracked
         self._clock = clock
         self._jobs = jobs
-        self._states = states
+        self._positions = positions
         self._sleep = sleep
         self._settings = TailSettings(source.logs.multiline.max_bytes, source.logs.multiline.timeout, provider.dialect)
 
     def stream(self, pipeline: PipelineLogs) -> Reading:
         """Make what reads the one stream of a pipeline."""
-        state = self._state(pipeline.id)
+        state = self._positions.take(pipeline.id, pipeline.id)
         known = state.position is not None
         if not known:
             state.skip_before_ns = self._now_ns()
@@ -98,17 +99,19 @@ class Readers:
         )
         return Reading(pipeline.id, tailer, {pipeline.id: sink}, {pipeline.id: tailer})
 
-    def job(self, pipeline: PipelineLogs, job: Job, *, skip_before_ns: int) -> Reading:
-        """Make what reads the log of a job; of one that is not known yet leave out what is older."""
-        state = self._state(job.key)
+    def job(self, pipeline: PipelineLogs, job: Job) -> Reading:
+        """Make what reads the log of a job."""
+        state = self._positions.take(pipeline.id, job.key)
         state.pipeline = pipeline.id
+        if not job.result:
+            state.ends = min(state.ends, job.ends)  # the lists never showed the end that the vendor told of
         known = state.position is not None
         if not known:
-            state.skip_before_ns = skip_before_ns
+            state.skip_before_ns = self._skip_before_ns(job)
         sink = self._sink(pipeline, job.key, About(job=job))
 
         async def finished(state: StreamState, ends: int) -> None:
-            self._states[job.key] = await sink.let_go(state, ends)
+            self._positions.keep(pipeline.id, job.key, sink.let_go(state, ends))
 
         watch = JobWatch(job, self._jobs, self._provider, self._clock, finished)
 
@@ -134,12 +137,12 @@ class Readers:
         sinks: dict[str, Sink] = {}
         channels: dict[str, Channel] = {}
         begin = f"{pipeline.id}/"
-        pods = [stream.removeprefix(begin) for stream in self._states if stream.startswith(begin)]
+        pods = [stream.removeprefix(begin) for stream in self._positions.of(pipeline.id)]
         skip_before_ns = 0 if pods else self._now_ns()
 
         def channel(pod: str) -> Channel:
             stream = begin + pod
-            state = self._state(stream)
+            state = self._positions.take(pipeline.id, stream)
             state.pipeline = pipeline.id
             if state.position is None:
                 state.skip_before_ns = skip_before_ns
@@ -152,7 +155,7 @@ class Readers:
             stream = begin + pod
             if stream not in channels:
                 channel(pod)
-            await sinks.pop(stream).let_go(channels.pop(stream).state, None)
+            sinks.pop(stream).let_go(channels.pop(stream).state, None)
 
         poller = TailPoller(
             f"{self._source.name}/{pipeline.name}",
@@ -168,12 +171,24 @@ class Readers:
         )
         return Reading(pipeline.id, poller, sinks, channels)
 
+    def forget(self, pipeline: PipelineLogs, stream: str) -> None:
+        """Let go of a stream that is not read and does not come back."""
+        self._sink(pipeline, stream, About()).let_go(self._positions.take(pipeline.id, stream), None)
+
+    def _skip_before_ns(self, job: Job) -> int:
+        """Return what lines of a job have to be newer than: with `start: end` than the start of counting, if it ran then.
+
+        That moment is the same after a restart, and for a job that had to wait for a place.
+        """
+        tracked, marks = self._tracked.by_id.get(job.pipeline_id), self._tracked.jobs.marks
+        is_older = job.started_ns <= marks.since.get(job.pipeline_id, marks.since_ns)
+        if self._source.logs.start != "end" or tracked is None or not is_older:
+            return 0
+        return int(tracked.pipeline.began_seconds * 1e9)
+
     def _now_ns(self) -> int:
         """Return what lines of something new have to be newer than: with `start: end` than now."""
         return int(self._clock() * 1e9) if self._source.logs.start == "end" else 0
-
-    def _state(self, stream: str) -> StreamState:
-        return self._states.pop(stream, None) or StreamState()
 
     def _sink(self, pipeline: PipelineLogs, stream: str, about: About) -> Sink:
         return Sink(self._outbox, self._source.name, pipeline, stream, about)

@@ -101,12 +101,11 @@ class Sink:
         counts = [one.count if isinstance(one, Run) else 1 for one, _ in records]
         await self._outbox.put(self._batch(encoded, counts, state, {}, {self._stream: state}))
 
-    def note(self, state: StreamState) -> None:
-        """Have a state written that the journal may have lost."""
-        self._outbox.note(self._batch([], [], state, {}, {}))
+    def let_go(self, state: StreamState, ends: int | None) -> StreamState:
+        """Keep of a stream only what it takes to go on should it come back; None: nothing. Its gaps go to the pipeline.
 
-    async def let_go(self, state: StreamState, ends: int | None) -> StreamState:
-        """Keep of a stream only what it takes to go on should it come back; None: nothing. Its gaps go to the pipeline."""
+        It waits for nothing: cancelled half way, the gaps would be counted here and there.
+        """
         pipeline = self.pipeline
         gaps = {reason: pipeline.base.gaps.get(reason, 0) + count for reason, count in state.gaps.items()}
         pipeline.base = StreamState(
@@ -119,7 +118,7 @@ class Sink:
         further: dict[str, bytes | None] = dict(base) if gaps or state.lines_lost else {}
         if ends is None:
             further[self._stream] = None
-        await self._outbox.put(self._batch([], [], left, further, {self._stream: left, pipeline.id: pipeline.base}))
+        self._outbox.note(self._batch([], [], left, further, {self._stream: left, pipeline.id: pipeline.base}))
         return left
 
     def _batch(

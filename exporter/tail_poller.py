@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from exporter.logs.backoff import Backoff
 from exporter.logs.look_rate import LookRate
+from exporter.logs.moving import Window
 from exporter.logs.moving_log import MovingLog
 from exporter.providers.budget import Priority
 from exporter.providers.errors import ProviderError
@@ -79,6 +80,7 @@ class TailPoller:
         self._monotonic = monotonic
         self._logs: dict[str, MovingLog] = {}
         self._rate = LookRate(interval_seconds)
+        self._window = Window()
         self._old_pods: set[str] | None = None
         """Pods of the first answer whose first text is old; None before it."""
         self._answered_seconds: float | None = None
@@ -101,7 +103,8 @@ class TailPoller:
             self._connected(0)
 
     async def _look(self, backoff: Backoff, *, live: bool) -> None:
-        """Ask once, take in, and wait for the next look."""
+        """Ask once, take in, and wait for the next look: the wait counts from the asking."""
+        began = self._monotonic()
         try:
             tails = await self._ask()
         except ProviderError as error:
@@ -111,7 +114,8 @@ class TailPoller:
         self._connected(1)
         await self._take(tails)
         seconds = self._wait_seconds(live=live)
-        await self._rest(seconds, live=live, soon=live and seconds <= SOON * self._rate.fastest_seconds)
+        soon = live and seconds <= SOON * self._rate.fastest_seconds
+        await self._rest(max(0.0, seconds - (self._monotonic() - began)), live=live, soon=soon)
 
     async def _ask(self) -> Sequence[Tail]:
         """Ask once. What is open waits for the answer, but not for long."""
@@ -155,6 +159,7 @@ class TailPoller:
         self._answered_seconds = now
         for log in self._logs.values():
             await log.rest()
+        self._stats.version += 1
         await self._forget_old(now)
 
     async def _take_one(self, tail: Tail, now: float) -> float:
@@ -178,7 +183,7 @@ class TailPoller:
             if channel is None:
                 channel = self.channels[pod] = self._channel(pod)
             skips_old = pod in (self._old_pods or ()) and channel.is_new and channel.state.skip_before_ns > 0
-            log = self._logs[pod] = MovingLog(channel, self._monotonic, skips_old=skips_old)
+            log = self._logs[pod] = MovingLog(channel, self._monotonic, self._window, skips_old=skips_old)
             self._known.pop(pod, None)
         return log
 

@@ -13,12 +13,11 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from exporter.log import report_broken
+from exporter.log_positions import Positions
 from exporter.log_readers import Readers
 from exporter.log_sinks import PipelineLogs
 from exporter.logs.places import choose
-from exporter.logs.tailer import StreamState
 from exporter.status.log_series import LogSeries
 
 if TYPE_CHECKING:
@@ -70,17 +69,14 @@ class SourceLogs:
         self._clock = clock
         self._jobs = jobs
         self._sleep = sleep
-        self._states: dict[str, StreamState] = {}
-        """Of streams that are not read now. A pipeline that vanished may come back, and its log with it."""
-        self._streams: dict[str, set[str]] = {}
-        """The streams that were ever read, by pipeline."""
-        self._readers = Readers(source, provider, outbox, tracked, clock, jobs, self._states, sleep)
+        self._positions = Positions(source.name, outbox)
+        self._readers = Readers(source, provider, outbox, tracked, clock, jobs, self._positions, sleep)
         self._pipelines: dict[str, PipelineLogs] = {}
         self._logs: dict[str, _Log] = {}
         """By stream; of moving tails by pipeline."""
+        self._unread: dict[str, Job] = {}
+        """Jobs of which there was more to read at the newest list, without those that were read to their end since."""
         self._stopping: set[asyncio.Task[None]] = set()
-        self._skip_before_ns = 0
-        self._synced = False
         self.queued = 0
         """Logs of jobs that wait for a place."""
 
@@ -92,33 +88,32 @@ class SourceLogs:
     async def restore(self) -> None:
         """Read how far each stream has been read. Raises JournalError."""
         await self._outbox.flush()  # after a reload, what was read before it may not be in the journal yet
-        for stream, data in (await self._journal.read_positions(self._source.name)).items():
-            try:
-                self._states[stream] = msgspec.msgpack.decode(data, type=StreamState)
-            except msgspec.MsgspecError:
-                _log.error("source %s: the journal's position of the log %s cannot be read", self._source.name, stream)
-            else:
-                self._streams.setdefault(self._states[stream].pipeline or stream, set()).add(stream)
+        self._positions.restore(await self._journal.read_positions(self._source.name))
         for pipeline_id, tracked in self._tracked.by_id.items():
             self._show(pipeline_id, tracked.pipeline.name)
 
     def write_again(self) -> None:
-        """Have the states of what is read written: the journal was corrupt and has begun anew."""
+        """Have all states written: the journal was corrupt and has begun anew."""
+        self._positions.write_again()
+        if self._provider.logs != "streams":
+            for pipeline in self._pipelines.values():
+                self._positions.note(pipeline.id, pipeline.id, pipeline.base)
         for reading in (log.reading for log in self._logs.values()):
             for stream, channel in reading.channels.items():
-                if channel.state.position is not None:
-                    reading.sinks[stream].note(channel.state)
+                self._positions.note(reading.pipeline_id, stream, channel.state)
 
     def sync(self, names: Mapping[str, str]) -> None:
         """Read the logs of these pipelines (names by id) and no others."""
-        if not self._synced and self._source.logs.start == "end" and not self._states:
-            self._skip_before_ns = int(self._clock() * 1e9)
         for pipeline_id in [one for one in self._pipelines if one not in names]:
             self._hide(pipeline_id)
         for pipeline_id, name in names.items():
             self._show(pipeline_id, name)
+        self._positions.forget_others(self._tracked.by_id.keys() | self._tracked.gone.keys())
+        if self._provider.logs == "jobs":
+            jobs = self._jobs()
+            self._unread = {key: job for key, job in jobs.items() if self._is_unread(key, job)}
+            self._forget_jobs(jobs)
         self._start_and_stop()
-        self._synced = True
 
     def _start_and_stop(self) -> None:
         """Read what is wanted now, and nothing else."""
@@ -133,41 +128,56 @@ class SourceLogs:
         """Return what is to be read: all pipelines, or as many jobs as there are places."""
         if self._provider.logs != "jobs":
             return {pipeline_id: (pipeline, None) for pipeline_id, pipeline in self._pipelines.items()}
-        unread = [job for job in self._jobs().values() if job.pipeline_id in self._pipelines and self._is_unread(job)]
-        chosen, self.queued = choose(unread, self._source.logs.max_streams)
+        chosen, self.queued = choose(self._unread.values(), self._source.logs.max_streams)
         return {job.key: (self._pipelines[job.pipeline_id], job) for job in chosen}
 
-    def _is_unread(self, job: Job) -> bool:
+    def _is_unread(self, key: str, job: Job) -> bool:
         """Whether there is more to read of a job: it runs, or has ended since its log was read to the end."""
-        state = self._states.get(job.key)
-        return job.reads_log and (not job.result or state is None or state.ends < job.ends)
+        if not job.reads_log or job.pipeline_id not in self._pipelines:
+            return False
+        state = self._positions.of(job.pipeline_id).get(key)
+        return not job.result or state is None or state.ends < job.ends
+
+    def _forget_jobs(self, jobs: Mapping[str, Job]) -> None:
+        """Let go of the streams of jobs that are known no more; what they had lost stays counted."""
+        for pipeline_id, pipeline in self._pipelines.items():
+            states = self._positions.of(pipeline_id)
+            for stream in [one for one in states if one not in jobs]:
+                self._readers.forget(pipeline, stream)
 
     def _show(self, pipeline_id: str, name: str) -> None:
         """Put a pipeline's log metrics on the exposition, by its name as it is now."""
         pipeline = self._pipelines.get(pipeline_id)
         if pipeline is None:
             pipeline = self._pipelines[pipeline_id] = PipelineLogs(self._source, pipeline_id, name)
-            streams = self._streams.get(pipeline_id, set()) & self._states.keys()
-            states = {stream: self._states[stream] for stream in streams}
-            pipeline.totals.show(states)
+            pipeline.totals.show(self._positions.of(pipeline_id))
             if self._provider.logs != "streams":
-                pipeline.base = states.get(pipeline_id, pipeline.base)
+                pipeline.base = self._positions.take(pipeline_id, pipeline_id)
         elif pipeline.name == name:
             return
-        pipeline.name = name
-        for reading in (log.reading for log in self._logs.values()):
-            for sink in reading.sinks.values() if reading.pipeline_id == pipeline_id else ():
-                sink.rename()
+        else:
+            pipeline.name = name
+            for log in (self._logs[key] for key in self._keys(pipeline_id)):
+                for sink in log.reading.sinks.values():
+                    sink.rename()
         with self._series.lock:
             self._series.logs[pipeline_id] = LogSeries(self._context, name, pipeline.stats, self._began_seconds)
 
     def _hide(self, pipeline_id: str) -> None:
-        """Take a pipeline's log metrics off the exposition, and stop to read its logs."""
-        for key in [key for key, log in self._logs.items() if log.reading.pipeline_id == pipeline_id]:
+        """Take a pipeline's log metrics off the exposition, and stop to read its logs. It may come back."""
+        for key in self._keys(pipeline_id):
             self._stop(key)
-        del self._pipelines[pipeline_id]
+        pipeline = self._pipelines.pop(pipeline_id)
+        if self._provider.logs != "streams":
+            self._positions.keep(pipeline_id, pipeline_id, pipeline.base)
         with self._series.lock:
             self._series.logs.pop(pipeline_id, None)
+
+    def _keys(self, pipeline_id: str) -> list[str]:
+        """Return the keys of the logs of a pipeline that are read."""
+        if self._provider.logs != "jobs":
+            return [pipeline_id] if pipeline_id in self._logs else []
+        return [key for key, log in self._logs.items() if log.reading.pipeline_id == pipeline_id]
 
     async def stop(self) -> None:
         """Stop all; what was handed on is in the outbox."""
@@ -178,22 +188,21 @@ class SourceLogs:
 
     def _start(self, key: str, pipeline: PipelineLogs, job: Job | None) -> None:
         if job is not None:
-            skip_before_ns = 0 if self._synced else self._skip_before_ns
-            reading = self._readers.job(pipeline, job, skip_before_ns=skip_before_ns)
+            reading = self._readers.job(pipeline, job)
         elif self._provider.logs == "tails":
             reading = self._readers.tails(pipeline)
         else:
             reading = self._readers.stream(pipeline)
-        self._streams.setdefault(pipeline.id, set()).update(reading.channels)
         name = f"log {self._source.name}/{pipeline.name}"
-        self._logs[key] = _Log(reading, asyncio.create_task(self._supervise(key, reading.reader), name=name))
+        task = asyncio.create_task(self._supervise(key, reading.reader), name=name)
+        task.add_done_callback(report_broken)
+        self._logs[key] = _Log(reading, task)
 
     def _stop(self, key: str) -> None:
         """Stop to read; what was handed on is in the outbox, and the states are kept."""
         log = self._logs.pop(key)
         for stream, channel in log.reading.channels.items():
-            self._states[stream] = channel.state
-        self._streams.setdefault(log.reading.pipeline_id, set()).update(log.reading.channels)
+            self._positions.keep(log.reading.pipeline_id, stream, channel.state)
         log.task.cancel()
         self._stopping.add(log.task)
         log.task.add_done_callback(self._stopping.discard)
@@ -208,5 +217,8 @@ class SourceLogs:
                 await self._sleep(BROKEN_SECONDS)
             else:
                 del self._logs[key]
-                self._start_and_stop()  # there is a place for another one
+                # Whether it runs again is for the next list to say: the newest one may still show it running.
+                self._unread.pop(key, None)
+                if self.queued:
+                    self._start_and_stop()
                 return

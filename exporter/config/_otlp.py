@@ -73,7 +73,9 @@ class Otlp(Model):
     lanes: Annotated[int, *whole(1, 256)] = Field(
         default=4, description="Requests in flight at once; the records of one pipeline always use the same lane"
     )
-    dead_letter_limit: Size = described("100MiB", parse_size, "Largest dead-letter.jsonl; a full one holds its lane")
+    dead_letter_limit: Size = described(
+        "100MiB", parse_size, "Largest dead-letter.jsonl; a full one holds the pipeline whose record is refused"
+    )
     traces: Switch = Field(default=True, description="Send spans for ended jobs")
 
     @model_validator(mode="wrap")

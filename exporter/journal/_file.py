@@ -186,6 +186,14 @@ def _is_whole(groups: bytes) -> bool:
     return True
 
 
+def inode(path: Path) -> int | None:
+    """Return which file is at a path: SQLite goes on with one that was removed, and all that it writes there is lost."""
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
+
+
 def last_numbers(db: sqlite3.Connection) -> dict[str, int]:
     """Return the highest number of a batch ever given, by table."""
     return dict(db.execute("SELECT name, seq FROM sqlite_sequence"))

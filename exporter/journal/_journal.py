@@ -55,6 +55,8 @@ class Journal:
         self.on_replaced: Callable[[], None] = lambda: None
         """Called on the event loop when the file was begun anew: what is known in memory is to be written again."""
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._inode: int | None = None
+        """Of the file that is open for writing."""
         self._last: dict[str, int] = {}
         """The highest number of a batch, by table."""
         self._lanes = 1
@@ -171,7 +173,7 @@ class Journal:
                 if not _file.is_corrupt(error):
                     raise
                 db = self._begin_anew(error, None)
-            self._last = _file.last_numbers(db)
+            self._last, self._inode = _file.last_numbers(db), _file.inode(self.path)
         except (sqlite3.DatabaseError, OSError) as error:
             try:
                 self._db = self._to_read_only(error)
@@ -207,8 +209,25 @@ class Journal:
         if old is not None:
             old.close()
         self._last, self._unopened_seconds = _file.last_numbers(db), None
+        self._inode = _file.inode(self.path)
         _log.info("the journal %s can be written again", self.path)
         return True
+
+    def _put_back(self, db: sqlite3.Connection) -> sqlite3.Connection:
+        """Write the file again that was removed while it is open. Raises DatabaseError, OSError or JournalError."""
+        if self._lock is not None and not (self.path.parent / "lock").exists():
+            old, self._lock = self._lock, _file.lock(self.path.parent)
+            old.close()
+        aside = _file.move_aside(self.path)
+        new = _file.connect(self.path)
+        db.backup(new)
+        db.close()
+        self._db, self._inode = new, _file.inode(self.path)
+        self.notice = f"the journal {self.path} was removed while it was in use, and written again at {_now()}"
+        if aside.exists():
+            self.notice += f"; what was in its place is {aside}"
+        _log.error("%s", self.notice)
+        return new
 
     def _begin_anew(self, error: Exception, last: dict[str, int] | None) -> sqlite3.Connection:
         """Keep a corrupt file for whoever wants to look at it; begin a new one with what can be read of it.
@@ -226,6 +245,7 @@ class Journal:
         _log.error("%s", self.notice)
         try:
             self._db = db = _file.connect(self.path)
+            self._inode = _file.inode(self.path)
             _file.take_over(aside, db, last)
         except sqlite3.DatabaseError as failure:
             self._db = db = self._to_read_only(failure)
@@ -272,6 +292,8 @@ class Journal:
         if db is None:
             message = "it is not open"
             raise sqlite3.OperationalError(message)
+        if writes and _file.inode(self.path) != self._inode:
+            db = self._put_back(db)
         with db:
             if writes:
                 db.execute("BEGIN IMMEDIATE")

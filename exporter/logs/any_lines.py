@@ -42,7 +42,7 @@ _TIME: Final = (
 )
 _LEVEL: Final = rb"(?:\[ ?(?P<boxed>(?i:%b)) ?\]:?|(?P<word>%b)(?::|(?=\s|\Z)))" % (_WORDS, _WORDS)
 _LINE = re.compile(
-    rb"(?:(?P<opened>\[)?(?P<time>%b)(?(opened)\])(?:\s+[|-]?\s*|\Z|(?=\[)))?(?:%b(?:\s+[|-]?\s*|\Z))?(?P<message>.*)"
+    rb"(?:(?P<opened>\[)?(?P<time>%b)(?(opened)\])(?:\s+(?:[|-]\s+)?|\Z|(?=\[)))?(?:%b(?:\s+(?:[|-]\s+)?|\Z))?(?P<message>.*)"
     % (_TIME, _LEVEL),
     re.DOTALL,
 )
@@ -103,10 +103,9 @@ def _time_ns(value: object) -> int:
         return _moment_ns(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e20:
         return 0
-    for end, unit in ((_SECONDS_END, 10**9), (_MILLISECONDS_END, 10**6), (_MICROSECONDS_END, 10**3)):
-        if value < end:
-            return round(value * unit)
-    return round(value)
+    units = ((_SECONDS_END, 10**9), (_MILLISECONDS_END, 10**6), (_MICROSECONDS_END, 10**3))
+    time_ns = round(value * next((unit for end, unit in units if value < end), 1))
+    return time_ns if time_ns < times.END_NS else 0
 
 
 def _moment_ns(text: str) -> int:

@@ -1,8 +1,9 @@
 """Follow the log of a job: while it runs, again and again; when it has ended, once more as a whole, then never again.
 
 running ─▶ follow ─▶ cut, early end, nothing yet ─▶ follow
-              │
-              └─▶ ended ─▶ wait until what comes late is there ─▶ read what is left ─▶ done
+              │                                      ▲
+              │                                      └── runs again ◀──┐
+              └─▶ ended ─▶ wait until what comes late is there ────────┴─▶ read what is left ─▶ done
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ class Watch(Protocol):
 
     def ended(self) -> bool:
         """Whether the newest look showed its end."""
+
+    def resumed(self) -> bool:
+        """Whether it runs again after the end that was waited for; then that one is forgotten."""
 
     async def ask(self) -> bool:
         """Ask the vendor whether it has ended. Raises StreamRefusedError."""
@@ -70,10 +74,12 @@ class JobTailer(Channel):
 
     async def run(self) -> None:
         """Read the log to its end."""
-        await self._follow()
-        await self._sleep(self._watch.settle_seconds())
-        await self._read_rest()
-        await self._watch.finished(self.state)
+        while True:
+            await self._follow()
+            await self._sleep(self._watch.settle_seconds())
+            if await self._read_rest():
+                await self._watch.finished(self.state)
+                return
 
     async def _follow(self) -> None:
         """Follow the log until the job has ended."""
@@ -94,10 +100,13 @@ class JobTailer(Channel):
                 backoff.reset()
             await self._sleep(backoff.next_seconds(retry_after, QUIET_SECONDS if reason == "end" else MAX_SECONDS))
 
-    async def _read_rest(self) -> None:
-        """Read what is left of the log of a job that has ended; nothing where the vendor has deleted it."""
+    async def _read_rest(self) -> bool:
+        """Read what is left of the log of a job that has ended; nothing where the vendor has deleted it.
+
+        Returns whether it has been read to its end: that of a job that runs again is not whole.
+        """
         backoff = Backoff()
-        while True:
+        while not self._watch.resumed():
             retry_after = None
             try:
                 reason = await self._connect(whole=True)
@@ -105,9 +114,10 @@ class JobTailer(Channel):
                 reason, retry_after = error.reason, error.retry_after_seconds
                 _log.debug("log of %s: %s", self.name, error)
             if reason in ("end", "not_found"):
-                return
+                return True
             self.broken_off(reason)
             await self._sleep(backoff.next_seconds(retry_after))
+        return False
 
     @property
     def _lines_read(self) -> int:

@@ -12,6 +12,7 @@ gap, and the position after it remembers nothing of before: so that no gap is co
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.logs.resume import Gap, OverlapPosition, open_overlap
@@ -31,9 +32,31 @@ SURE_BYTES: Final = 16
 SURE_LINES: Final = 3
 """So many whole lines in common tell that the one before them was cut, where nothing is known of it."""
 
+_ROUND_LINES: Final = 100
 _CUT_CHARACTER: Final = "\N{REPLACEMENT CHARACTER}".encode()
 _CUT_CHARACTER_BYTES: Final = 16
 """Tails of equal size differ by so much, where the first character was cut."""
+
+
+@dataclass(slots=True)
+class Window:
+    """How much of a log the vendor shows at most, as far as it was seen. One for all pods."""
+
+    lines: int | None = None
+    size_bytes: int | None = None
+
+    def is_full(self, lines: int, size_bytes: int) -> bool:
+        """Whether an answer shows as much as it can, so that lines may be missing before it.
+
+        As long as nothing is known, a round number is taken for a limit.
+        """
+        if self.lines is None and self.size_bytes is None:
+            return lines % _ROUND_LINES == 0 or size_bytes % 1000 == 0 or size_bytes % 1024 == 0
+        return (self.lines is not None and lines >= self.lines) or self.is_full_of_bytes(size_bytes)
+
+    def is_full_of_bytes(self, size_bytes: int) -> bool:
+        """Whether an answer is cut where its bytes are too many."""
+        return self.size_bytes is not None and abs(size_bytes - self.size_bytes) <= _CUT_CHARACTER_BYTES
 
 
 class Look(NamedTuple):
@@ -64,7 +87,7 @@ class _Begun(NamedTuple):
 class MovingTail:
     """One pod's log. `look` at every answer in order; lines given out are counted by their newlines, over all looks."""
 
-    def __init__(self, before: Position | None) -> None:
+    def __init__(self, before: Position | None, window: Window | None = None) -> None:
         position = before if isinstance(before, OverlapPosition) else OverlapPosition(0)
         self.given = 0
         """How many lines were given out."""
@@ -79,8 +102,11 @@ class MovingTail:
         self._unfinished = b""
         """The last line of the newest answer, with what was given out of it."""
         self._doubtful = b""
-        self._full_bytes: int | None = None
-        """The size of a tail that began within a line."""
+        self._window = Window() if window is None else window
+        self._shown = 0
+        """How many lines the newest answer had, with the unfinished one."""
+        self._was_empty = False
+        """The answer before was empty, and nothing was read before it."""
 
     @property
     def waiting_bytes(self) -> int:
@@ -101,11 +127,13 @@ class MovingTail:
         if not lines:
             return self._look_at_one(rest)
         doubtful, self._doubtful = self._doubtful, b""
-        place = self._place(lines, len(text))
+        shown = len(lines) + bool(rest)
+        place = self._place(lines, shown, len(text))
         look = Look() if place is not None else self._break_off(lines[0])
         new = lines[place or 0 :]
         block = self._give(new, cut=place is None and self._is_cut(lines, len(text)))
         self._lines = lines if self._text is not None else ()
+        self._shown, self._was_empty = shown, False
         self._finish(rest, new)
         failed = bool(doubtful) and not (place is None and lines[0].startswith(doubtful))
         return look._replace(block=block, new=len(new), shown=len(lines), failed=failed)
@@ -139,6 +167,7 @@ class MovingTail:
         """Take an answer without any newline."""
         if not line:
             self._doubtful = b""
+            self._was_empty = not (self._recent or self._unfinished or self._begun.size_bytes)
             return Look()
         if self._recent and not (self._unfinished and line.startswith(self._unfinished)):
             self._doubtful = line
@@ -147,14 +176,19 @@ class MovingTail:
         self._finish(line, ())
         return look
 
-    def _place(self, lines: Sequence[bytes], size_bytes: int) -> int | None:
+    def _place(self, lines: Sequence[bytes], shown: int, size_bytes: int) -> int | None:
         """Return how many of the lines were read before; None where it cannot be told."""
         if not self._recent:
-            return 0 if self._goes_on(lines[0]) else None
+            missing = self._was_empty and self._window.is_full(shown, size_bytes)
+            return 0 if self._goes_on(lines[0]) and not missing else None
         place = self._overlap(lines)
         if place and self._lines and lines[0] != self._lines[0]:
             self._cut = False
-        return place or self._overlap_cut(lines, size_bytes) or None
+            if shown == self._shown:
+                self._window.lines = shown
+        place = place or self._overlap_cut(lines, size_bytes)
+        # A last line that had only no newline is a line in common too.
+        return 0 if not place and lines[0] == self._unfinished != b"" else place or None
 
     def _overlap(self, lines: Sequence[bytes]) -> int:
         if not lines:
@@ -172,14 +206,16 @@ class MovingTail:
         head = lines[0]
         while head.startswith(_CUT_CHARACTER):
             head = head.removeprefix(_CUT_CHARACTER)
-        if later >= len(self._lines):
+        if not self._lines:  # of another process, or too much to be remembered
             sure = later if self._cut else later >= SURE_LINES and self._cut is None
             return later + 1 if sure else 0
+        if later >= len(self._lines):
+            return 0
         before = self._lines[-later - 1]
         if not before.endswith(head) or not (later or len(head) >= SURE_BYTES):
             return 0
         if lines[0] != before:
-            self._cut, self._full_bytes = True, size_bytes
+            self._cut, self._window.size_bytes = True, size_bytes
         return later + 1
 
     def _goes_on(self, line: bytes) -> bool:
@@ -193,12 +229,13 @@ class MovingTail:
             self._ledger.add(_Step(begun=_Begun(len(self._unfinished), digest(self._unfinished))))
             self.given += 1
         self._ledger.add(_Step(gap=True))
-        self._recent, self._begun, self._unfinished, self._lines = b"", _Begun(), b"", ()
+        self._read, self._recent = 0, b""
+        self._begun, self._unfinished, self._lines = _Begun(), b"", ()
         return Look(ended + b"\n" if ended else b"", Gap("window", None))
 
     def _is_cut(self, lines: Sequence[bytes], size_bytes: int) -> bool:
         """Whether the first line after a gap is known to be only the end of one."""
-        full = self._full_bytes is not None and abs(size_bytes - self._full_bytes) <= _CUT_CHARACTER_BYTES
+        full = self._window.is_full_of_bytes(size_bytes)
         return len(lines) > 1 and (full or lines[0].startswith(_CUT_CHARACTER))
 
     def _give(self, new: Sequence[bytes], *, cut: bool) -> bytes:
@@ -270,6 +307,7 @@ class _Ledger:
 
     def _go(self, step: _Step) -> None:
         if step.gap:
+            self._read = 0
             self._recent.clear()
             self._begun = _Begun()
         elif step.begun is not None:

@@ -12,7 +12,7 @@ from exporter.logs.run import singles
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from exporter.logs.moving import Look
+    from exporter.logs.moving import Look, Window
     from exporter.logs.record import Record
     from exporter.logs.run import Run
     from exporter.logs.tailer import Channel
@@ -29,12 +29,12 @@ class MovingLog:
     `skips_old`: what the first answer shows was there before the first sight of the pipeline, and is not wanted.
     """
 
-    def __init__(self, channel: Channel, monotonic: Callable[[], float], *, skips_old: bool) -> None:
+    def __init__(self, channel: Channel, monotonic: Callable[[], float], window: Window, *, skips_old: bool) -> None:
         self.channel = channel
         self.seen_seconds = monotonic()
         """When an answer last had the pod."""
         self._monotonic = monotonic
-        self._tail = MovingTail(channel.state.position)
+        self._tail = MovingTail(channel.state.position, window)
         self._assembler = Assembler(channel.settings.multiline_bytes, channel.settings.dialect)
         self._assembler.lines_by_severity = channel.lines
         self._fed = 0

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 _KEEP: Final = 4096
-_END: Final = 1 << 64
+END_NS: Final = 1 << 64
 """OTLP carries times as unsigned 64 bits."""
 
 _SECOND = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}")
@@ -25,7 +25,7 @@ class _Seconds(dict[bytes, int]):
         except ValueError:
             raise KeyError(text) from None
         nanoseconds = int(moment.timestamp()) * 1_000_000_000
-        if not 0 <= nanoseconds < _END - 1_000_000_000:
+        if not 0 <= nanoseconds < END_NS - 1_000_000_000:
             raise KeyError(text)
         if len(self) >= _KEEP:
             self.clear()

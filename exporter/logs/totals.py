@@ -23,8 +23,12 @@ class Totals:
         self._states: dict[str, StreamState] = {}
 
     def show(self, states: Mapping[str, StreamState]) -> None:
-        """Take in what was committed of streams."""
-        self._states |= states
+        """Take in what was committed of streams. Only those that lost something are remembered: jobs come and go."""
+        for stream, state in states.items():
+            if state.gaps or state.lines_lost:
+                self._states[stream] = state
+            else:
+                self._states.pop(stream, None)
         gaps: Counter[str] = Counter()
         for state in self._states.values():
             gaps.update(state.gaps)

@@ -95,6 +95,11 @@ class Outbox:
         """Whether reading is paused because the journal is full or cannot be written."""
         return self._is_full or self._is_failing
 
+    @property
+    def failing(self) -> bool:
+        """Whether the journal could not be written of late."""
+        return self._is_failing
+
     def lane_of(self, key: tuple[str, str]) -> int:
         """Return the lane of a pipeline, the same over restarts."""
         return zlib.crc32("\0".join(key).encode()) % len(self._lanes)

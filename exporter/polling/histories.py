@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import time
 from collections import deque
@@ -75,8 +76,11 @@ class Histories:
         self._recheck.pop(pipeline_id, None)
 
     async def read_changed(self, fresh: set[str], deadline: float) -> None:
-        """Read the histories of pipelines that changed, until a moment of the monotonic clock."""
-        await self._read(self._due(fresh), Priority.EVENTS, deadline)
+        """Read the histories of pipelines that changed, until a moment of the monotonic clock.
+
+        What lists showed is counted at once, however busy the vendor is: nothing else remembers it.
+        """
+        await self._read(self._due(fresh), Priority.EVENTS, deadline if self._recorded else math.inf)
 
     async def sweep(self, fresh: set[str], elapsed_seconds: float, deadline: float, *, first_list: bool) -> None:
         """Read the histories whose turn it is, of a vendor that keeps them."""
@@ -98,6 +102,7 @@ class Histories:
             if (
                 tracked.pipeline.digest != tracked.now.digest
                 or tracked.failures
+                or tracked.observed
                 or (recheck and recheck <= now_seconds)
             ):
                 due.append(pipeline_id)

@@ -30,8 +30,14 @@ if TYPE_CHECKING:
     from exporter.status.model import Job, JobSeen, Listing
 
 CONCURRENCY: Final = 4
-BATCH: Final = 100
+BATCH: Final = 25
 """So many jobs are settled between two commits."""
+
+STRETCH: Final = 4
+"""The time for settling is so many intervals."""
+
+SHARE: Final = 0.5
+"""No more than this part of an interval's requests is for settling: after a long downtime, logs wait for them, too."""
 
 BASELINES: Final = 200
 """Of so many jobs that had ended before counting began, it is asked what they had used by then."""
@@ -85,6 +91,7 @@ class SourceJobs:
         source, ledger = self._source, self._source.jobs
         left_out = {now.id for now in listing.pipelines} - source.by_id.keys()
         ledger.leave_out(left_out)
+        ledger.reach(listing.jobs)
         for key in listing.retired:
             ledger.retire(key)
         seen = [one for one in listing.jobs if one.pipeline_id and one.pipeline_id not in left_out]
@@ -98,9 +105,12 @@ class SourceJobs:
 
         With what is left of the budget, also for what jobs from before the start of counting had used.
         """
-        await self._ask(self._source.jobs.due(self._clock()), Priority.EVENTS, deadline)
+        interval_seconds = (deadline - time.monotonic()) / STRETCH
+        share = max(BATCH, int(SHARE * interval_seconds * self._budget.per_second))
+        await self._ask(self._source.jobs.due(self._clock())[:share], Priority.EVENTS, deadline)
         if self._baselines > 0 and self._clock() >= (self._began_seconds or 0.0) + SETTLE_SECONDS:
-            await self._ask(self._source.jobs.unbased(self._baselines), Priority.SWEEP, deadline)
+            soon = time.monotonic() + interval_seconds
+            await self._ask(self._source.jobs.unbased(self._baselines), Priority.SWEEP, soon)
 
     def _look(self, seen: Sequence[JobSeen], *, first: bool, at_seconds: float) -> list[End]:
         """Have the ledger take in what is seen. What was not shown before is to be shown at zero first."""
@@ -172,11 +182,18 @@ class SourceJobs:
             job = self._source.jobs.by_key.get(key)
             if job is None:
                 continue
+            # Others come before a sweep without end: it does not wait for them past its time.
+            patience = deadline - time.monotonic() if priority is Priority.SWEEP else None
             try:
-                seen: JobSeen | None = await self._provider.job(job.kind, job.id, priority)
+                async with asyncio.timeout(patience):
+                    seen: JobSeen | None = await self._provider.job(job.kind, job.id, priority)
+            except TimeoutError:
+                return
             except NotFoundError:
                 seen = None
-            except ProviderError as error:
+            except Exception as error:  # noqa: BLE001  (one job must not keep the others from being settled)
+                if not isinstance(error, ProviderError):
+                    _log.exception("source %s: %s", self._source.context.source, key)
                 if not self._give_up(key, error):
                     continue
                 seen = None
@@ -204,7 +221,7 @@ class SourceJobs:
             self._source.unsent_spans += spans(tracked.pipeline.name, job, settled)
         return changed
 
-    def _give_up(self, key: str, error: ProviderError) -> bool:
+    def _give_up(self, key: str, error: Exception) -> bool:
         """Have a job asked again later; after many tries, settle it without figures."""
         self._tries[key] += 1
         if self._tries[key] < MAX_TRIES:

@@ -229,14 +229,16 @@ class Poller:
 
     async def _ask_health(self, *, describe: bool) -> None:
         """Ask for the health of the vendor's service, and after a start or an outage for its version."""
-        if describe:
-            with contextlib.suppress(ProviderError):  # only for people, and counted as a request
-                self.description = await self.provider.describe()
-        if self._clock() < self._health_retry_seconds:
-            return
         try:
+            if describe:
+                with contextlib.suppress(ProviderError):  # only for people, and counted as a request
+                    self.description = await self.provider.describe()
+            if self._clock() < self._health_retry_seconds:
+                return
             health = await self.provider.health()
-        except ProviderError as error:
+        except Exception as error:  # noqa: BLE001  (a plug-in's fault must not break off what goes on beside it)
+            if not isinstance(error, ProviderError):
+                _log.exception("source %s: its health", self.settings.name)
             self._problems.add(error)
             self._health_failures += 1
             self._health_retry_seconds = self._clock() + (getattr(error, "retry_after_seconds", None) or 0.0)

@@ -180,9 +180,12 @@ class TrackedSource:
         return tracked
 
     def begin_with(self, tracked: Tracked, now: PipelineNow) -> None:
-        """Begin to count with a source's first list. A history that there is, is read for times later."""
+        """Begin to count with a source's first list. A history that there is, is read for times later.
+
+        Where nothing of it could be read, the first look that shows something is what counting begins with.
+        """
         tracked.pipeline.digest = now.digest
-        if not self.context.vocabulary.recorded and tracked.history is not None:
+        if not self.context.vocabulary.recorded and now.observed is not None and tracked.history is not None:
             observe(
                 tracked.pipeline, tracked.history, (), self.context.vocabulary, self.context.words, horizon_seconds=0.0
             )

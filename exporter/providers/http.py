@@ -46,6 +46,9 @@ MAX_ANSWER_BYTES: Final = 256 * 1024 * 1024
 MAX_RETRY_AFTER_SECONDS: Final = 3600.0
 """A vendor is not asked for so long at most, whatever it says."""
 
+MAX_CONNECTIONS: Final = 64
+"""Requests under way at once, streams aside. The budget limits them too: this is for answers that hang."""
+
 ATTEMPTS: Final = 3
 FIRST_DELAY_SECONDS: Final = 0.25
 
@@ -266,7 +269,7 @@ class HttpClient:
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
             timeout = aiohttp.ClientTimeout(total=self._connection.timeout_seconds)
-            self._session = self._session_of(timeout, aiohttp.TCPConnector, limit=8)
+            self._session = self._session_of(timeout, aiohttp.TCPConnector, limit=MAX_CONNECTIONS)
         return self._session
 
     def _session_of(

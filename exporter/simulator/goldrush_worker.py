@@ -40,6 +40,8 @@ class GoldRushWorker:
         self._plan = 0
         self._writing = 0
         self._lines_written = 0
+        self._torn: tuple[GoldRushPod, bytes] | None = None
+        """The second half of a line that is still to be written."""
 
     @property
     def ready(self) -> int:
@@ -124,6 +126,7 @@ class GoldRushWorker:
         halves, the second half a period later, so that an answer may end in the middle of one.
         """
         self._writing += 1
+        self._end_line()
         if lines_per_second > 0:
             self._write_next(self._writing, 1 / lines_per_second, line or _numbered, torn=torn)
 
@@ -196,8 +199,16 @@ class GoldRushWorker:
             half = len(text) // 2 if torn else len(text)
             pod.write(text[:half])
             if torn:
-                self._world.schedule(period_seconds / 2, lambda: pod.write(text[half:]))
+                self._torn = pod, text[half:]
+                self._world.schedule(period_seconds / 2, self._end_line)
         self._world.schedule(period_seconds, lambda: self._write_next(writing, period_seconds, line, torn=torn))
+
+    def _end_line(self) -> None:
+        """Write what is still to come of a line."""
+        if self._torn is not None:
+            pod, rest = self._torn
+            self._torn = None
+            pod.write(rest)
 
 
 def _numbered(_pod: str, number: int) -> bytes:

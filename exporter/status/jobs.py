@@ -67,6 +67,8 @@ class Marks(msgspec.Struct):
     """By pipeline, where counting began at another look."""
     newest_ns: dict[str, int] = msgspec.field(default_factory=dict)
     """By kind: the newest start of any job that a look has shown."""
+    seen_ns: int = 0
+    """The newest time that a look has shown."""
     ended_ns: int = 0
     """The newest end that has been noticed."""
     dropped_started_ns: int = 0
@@ -106,6 +108,13 @@ class Jobs:
         """Have all jobs written with the next commit."""
         self.dirty |= dict.fromkeys(self.by_key)
 
+    def reach(self, seen: Iterable[JobSeen]) -> None:
+        """Note how far the vendor's time has come, by all jobs that a look shows."""
+        marks = self.marks
+        for one in seen:
+            marks.newest_ns[one.kind] = max(marks.newest_ns.get(one.kind, 0), one.started_ns)
+            marks.seen_ns = max(marks.seen_ns, one.started_ns, one.finished_ns)
+
     def look(
         self,
         seen: Iterable[JobSeen],
@@ -121,9 +130,11 @@ class Jobs:
         `first`: counting starts with this look, for the jobs of pipelines that are not in `old`. Ends of pipelines that
         are not `shown` wait: their counters are to be seen at zero before.
         """
+        seen = list(seen)
+        self.reach(seen)
         if first:
-            seen = {one.key: one for one in seen}.values()
-            self._begin(seen, old)
+            seen = list({one.key: one for one in seen}.values())
+            self._begin(old)
         ends = []
         for one in seen:
             dated = self._take(one, is_baseline=first and one.pipeline_id not in old, reads_logs=reads_logs)
@@ -224,20 +235,17 @@ class Jobs:
         for key in forgotten:
             self.forgotten.pop(key, None)
 
-    def _begin(self, shown: Iterable[JobSeen], old: Collection[str]) -> None:
-        """Start to count: what ended up to the newest time that this look shows has not been counted."""
+    def _begin(self, old: Collection[str]) -> None:
+        """Start to count: what ended up to the newest time that was shown is not counted."""
         for pipeline_id in old:
             self.marks.since.setdefault(pipeline_id, self.marks.since_ns)
-        times = [time_ns for one in shown for time_ns in (one.started_ns, one.finished_ns)]
-        self.marks.since_ns = max([self.marks.since_ns, *times])
+        self.marks.since_ns = self.marks.seen_ns
 
     def _take(self, one: JobSeen, *, is_baseline: bool, reads_logs: bool) -> End | None:
         """Take in one job as a look shows it; an end that is new waits to be counted.
 
         Returns what is new of an end that was counted before its time was known.
         """
-        newest = self.marks.newest_ns
-        newest[one.kind] = max(newest.get(one.kind, 0), one.started_ns)
         job = self.by_key.get(one.key)
         if job is None:
             is_old = one.result != "" and (is_baseline or self._is_old(one))

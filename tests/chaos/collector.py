@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 
 _SERVICE = "opentelemetry.proto.collector.logs.v1.LogsService"
 
-TIMEOUT_SECONDS = 5.0
+TIMEOUT_SECONDS = 15.0
 """So long the exporter waits for an answer."""
+
+HEARD_SECONDS = 4.0
+"""An answer that is given so soon is heard, however busy the machine is."""
 
 
 class Mood(Enum):
@@ -78,16 +81,18 @@ class Collector:
 
     async def change(self, mood: Mood) -> None:
         """Fall into another mood."""
-        if (self.mood is Mood.DOWN) != (mood is Mood.DOWN):
+        before, self.mood = self.mood, mood
+        self._oracle.note(f"the collector: {mood.value}")
+        if (before is Mood.DOWN) != (mood is Mood.DOWN):
             if mood is Mood.DOWN:
                 assert self._site is not None
                 self._oracle.excuse()
                 await self._site.stop()
                 self._cut_all()
                 await self._server.stop(0)
+                self._oracle.excuse()
             else:
                 await self._listen()
-        self.mood = mood
         for event in self._hanging:
             event.set()
 
@@ -166,7 +171,7 @@ class Collector:
         return b""
 
     def _answered(self, ticket: Ticket, began: float) -> None:
-        if time.monotonic() - began < TIMEOUT_SECONDS / 2:  # else it may have given up on a machine that is busy
+        if time.monotonic() - began < HEARD_SECONDS:
             self._oracle.answered(ticket)
         self.moment("after")
 

@@ -12,8 +12,9 @@ pipeline, it must have been the last of the whole lane: at most one batch a lane
 
 from __future__ import annotations
 
+import time
 import zlib
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 LANES = 4
 _SHOWN = 20
+_TRAIL = 300
+_SPLIT_EXCUSES = 12
+"""About six kills after a refusal, all parts of what was split are done."""
 
 
 @dataclass(slots=True)
@@ -41,12 +45,12 @@ class _Line:
 
 @dataclass(slots=True)
 class _Last:
-    """The last request of a lane or with records of a pipeline that was accepted."""
+    """The last request of a lane, or with records of a pipeline, that was accepted."""
 
     of: str
     ids: frozenset[str] = frozenset()
-    excuses: bool = False
-    """Whether that may come again: the exporter was killed, or got no answer."""
+    open: frozenset[str] = frozenset()
+    """What may come again: the exporter was killed, or got no answer. Once something new has come nothing older may."""
     accepted: int = 0
     whole_after: int = 0
     """A lane's batches may be split by pipeline until so many excuses were made."""
@@ -72,6 +76,7 @@ class Ticket(NamedTuple):
 
     lasts: Sequence[tuple[_Last, int]]
     excuses: int
+    number: int
 
 
 class Oracle:
@@ -79,12 +84,19 @@ class Oracle:
 
     def __init__(self, source: str) -> None:
         self.problems: list[str] = []
+        self.trail: list[str] = []
+        """What happened before the first problem."""
         self.counts: Counter[str] = Counter()
         self._source = source
         self._pipelines: dict[str, _Pipeline] = {}
         self._lanes = [_Last("lane") for _ in range(LANES)]
         self._bodies: dict[str, str] = {}
         self._excuses = 0
+        self._trail: deque[str] = deque(maxlen=_TRAIL)
+
+    def note(self, text: str) -> None:
+        """Note what happened, for who looks for the cause of a problem."""
+        self._trail.append(f"{time.time():.3f} {text}")
 
     def know(self, pipeline_id: str, name: str) -> None:
         """Expect records of a pipeline."""
@@ -128,19 +140,22 @@ class Oracle:
         """Excuse one repeated batch a lane: the exporter was killed, or answers under way are lost."""
         self._excuses += 1
         for last in (*self._lanes, *(pipeline.sent for pipeline in self._pipelines.values())):
-            last.excuses = True
+            last.open |= last.ids
 
     def answered(self, ticket: Ticket) -> None:
         """Note that the exporter heard of an acceptance: no excuse is left, unless it came since."""
         for last, accepted in ticket.lasts:
             if (last.accepted, self._excuses) == (accepted, ticket.excuses):
-                last.excuses = False
+                last.open -= last.ids
+        self.note(f"answered {ticket.number}")
 
     def refused(self, resources: Sequence[ResourceLogs]) -> None:
-        """Note that a request is refused for its data: its lane splits it by pipeline, also after the next kill."""
+        """Note that a request is refused for its data: its lane splits it by pipeline, also after the next kills."""
         self.counts["requests refused"] += 1
-        for resource in resources:
-            self._lane(_attributes(resource.resource)["service.instance.id"]).whole_after = self._excuses + 3
+        ids = [_attributes(resource.resource)["service.instance.id"] for resource in resources]
+        self.note(f"refused {[self._pipelines[one].name for one in ids if one in self._pipelines]}")
+        for one in ids:
+            self._lane(one).whole_after = self._excuses + _SPLIT_EXCUSES
 
     def accept(self, resources: Sequence[ResourceLogs]) -> Ticket:
         """Judge a request that is accepted; the ticket is for `answered`."""
@@ -168,21 +183,21 @@ class Oracle:
         if (lanes := len({id(self._lane(one)) for one in ids})) != 1:
             self._problem(f"a request of {lanes} lanes")
         lasts.append(self._judge(self._lane(next(iter(ids))), everything, repeats))
-        return Ticket(lasts, self._excuses)
+        said = ", ".join(f"{len(some)} of {self._pipelines[one].name} from {some[0]}" for one, some in known.items())
+        self.note(f"accepted {self.counts['requests']}: {said}; {len(repeats)} repeated")
+        return Ticket(lasts, self._excuses, self.counts["requests"])
 
     def _lane(self, pipeline_id: str) -> _Last:
         return self._lanes[zlib.crc32(f"{self._source}\0{pipeline_id}".encode()) % LANES]
 
     def _judge(self, last: _Last, ids: Sequence[str], all_repeats: set[str]) -> tuple[_Last, int]:
         repeats = [uid for uid in ids if uid in all_repeats]
-        if repeats and last.whole_after <= self._excuses:
-            where = f"of the last batch of the {last.of}" if set(repeats) <= last.ids else "of an older batch"
-            if not last.excuses:
-                text = f"{len(repeats)} of {len(ids)} records, {where}, came again without a reason"
-                self._problem(f"{text}, the first is {repeats[0]}: {self._bodies[repeats[0]]!r}")
-            elif foreign := set(repeats) - last.ids:
-                self._problem(f"{len(foreign)} records came again that were not in the {last.of}'s last batch")
-        last.ids, last.excuses = frozenset(ids), True
+        foreign = [uid for uid in repeats if uid not in last.open]
+        if foreign and last.whole_after <= self._excuses:
+            text = f"{len(foreign)} of {len(ids)} records came again that the {last.of} had no reason to repeat"
+            self._problem(f"{text}, the first is {foreign[0]}: {self._bodies[foreign[0]]!r}")
+        last.ids = frozenset(ids)
+        last.open = last.ids if len(repeats) < len(ids) else last.open | last.ids
         last.accepted += 1
         return last, last.accepted
 
@@ -265,6 +280,8 @@ class Oracle:
 
     def _problem(self, text: str) -> None:
         self.counts["problems"] += 1
+        if not self.problems:
+            self.trail = list(self._trail)
         if len(self.problems) < _SHOWN:
             self.problems.append(text)
 

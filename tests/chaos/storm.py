@@ -38,6 +38,9 @@ _OTHER_WAY = 0.3
 _STOPS = 0.1
 """The part of the ends that are no kill but SIGTERM."""
 
+_STOP_SECONDS = 2.0
+"""A clean stop that takes longer may have given up an answer that came late."""
+
 _LIFE_SECONDS = 4.0
 _START_SECONDS = 60.0
 _DRAIN_SECONDS = 120.0
@@ -97,6 +100,7 @@ class _Storm:
         self._kills = 0
         self._dead = asyncio.Event()
         self._expected = 0
+        self._asked_at = 0.0
         self._kill_at = ""
         self._collector.moment = self._moment
 
@@ -112,6 +116,8 @@ class _Storm:
                 await self._live_and_die()
                 if self._kills % 10 == 0:
                     self._say(f"{self._kills} kills, {self._oracle.counts['lines']} lines")
+                if self._oracle.problems and not told:
+                    (self._log.parent / "trail.txt").write_text("\n".join(self._oracle.trail))
                 for problem in self._oracle.problems[told:]:
                     self._say(f"after {self._kills} kills: {problem}")
                 told = len(self._oracle.problems)
@@ -167,6 +173,7 @@ class _Storm:
                 self._settings.write(f"{1000 + number % 2}ms")
                 self._oracle.counts["reloads"] += 1
                 self._exporter.send(signal.SIGHUP)
+                self._oracle.note("SIGHUP")
 
     async def _live_and_die(self) -> None:
         """Start the exporter and kill it at a random moment, or right at an acceptance."""
@@ -183,7 +190,8 @@ class _Storm:
         except TimeoutError:
             self._kill()
         status = await self._exporter.ended()
-        self._oracle.excuse()
+        if self._expected or time.monotonic() - self._asked_at > _STOP_SECONDS:
+            self._oracle.excuse()
         if status != self._expected:
             self._oracle.problems.append(f"the exporter ended by itself with status {status}")
 
@@ -203,19 +211,22 @@ class _Storm:
 
     def _moment(self, when: str) -> bool:
         if self._dead.is_set():
-            return True
+            return self._expected != 0
         if when == self._kill_at and self._random.random() < 1 / 4:
             self._kill()
-        return self._dead.is_set()
+        return self._dead.is_set() and self._expected != 0
 
     def _kill(self) -> None:
-        """Kill it; now and then it is stopped as asked, which must lose no more."""
+        """Kill it; now and then it is stopped as asked, which repeats only what was not answered."""
         stops = self._reading and self._random.random() < _STOPS
         self._kills += not stops
         self._oracle.counts["stops"] += stops
         self._expected = 0 if stops else -signal.SIGKILL
         self._exporter.send(signal.SIGTERM if stops else signal.SIGKILL)
-        self._oracle.excuse()
+        self._oracle.note("SIGTERM" if stops else "SIGKILL")
+        self._asked_at = time.monotonic()
+        if not stops:
+            self._oracle.excuse()
         self._dead.set()
 
     async def _drain(self) -> None:

@@ -62,6 +62,10 @@ def test_what_is_wrong(oracle: Oracle, records: list[tuple[str, str]], problem: 
     assert problem == oracle.problems[-1]
 
 
+def _unexcused(*uids: str, of: str = "pipeline") -> str:
+    return f"1 of 1 records came again that the {of} had no reason to repeat, the first is {uids[0]}: {uids[1]!r}"
+
+
 def test_one_batch_may_come_again_after_a_kill(oracle: Oracle) -> None:
     """The last batch of the lane, and no other; and only once a kill."""
     oracle.answered(oracle.accept(_request(("1", "a"))))
@@ -70,14 +74,24 @@ def test_one_batch_may_come_again_after_a_kill(oracle: Oracle) -> None:
     oracle.answered(oracle.accept(_request(("2", "b"), ("3", "c"))))
     assert [] == oracle.problems
     oracle.answered(oracle.accept(_request(("3", "c"))))
-    text = "came again without a reason, the first is 3: 'c'"
-    assert [
-        f"1 of 1 records, of the last batch of the {one}, {text}" for one in ("pipeline", "lane")
-    ] == oracle.problems
+    assert [_unexcused("3", "c"), _unexcused("3", "c", of="lane")] == oracle.problems
     oracle.excuse()
     oracle.accept(_request(("1", "a")))
 
-    assert "1 records came again that were not in the lane's last batch" == oracle.problems[-1]
+    assert [_unexcused("1", "a"), _unexcused("1", "a", of="lane")] == oracle.problems[2:]
+
+
+def test_a_batch_may_come_again_in_parts(oracle: Oracle) -> None:
+    """What came in one request may come again in several, until something new has come."""
+    oracle.accept(_request(("1", "a"), ("2", "b"), ("3", "c")))
+    oracle.excuse()
+    oracle.answered(oracle.accept(_request(("1", "a"))))
+    oracle.answered(oracle.accept(_request(("2", "b"))))
+    assert [] == oracle.problems
+    oracle.answered(oracle.accept(_request(("4", "d"))))
+    oracle.accept(_request(("3", "c")))
+
+    assert [_unexcused("3", "c"), _unexcused("3", "c", of="lane")] == oracle.problems
 
 
 def test_a_split_batch_is_judged_by_pipeline(oracle: Oracle) -> None:
@@ -92,8 +106,7 @@ def test_a_split_batch_is_judged_by_pipeline(oracle: Oracle) -> None:
     assert [] == oracle.problems
     oracle.accept(_request(("9", "x"), pipeline_id=other))
 
-    text = "came again without a reason, the first is 9: 'x'"
-    assert [f"1 of 1 records, of the last batch of the pipeline, {text}"] == oracle.problems
+    assert [_unexcused("9", "x")] == oracle.problems
 
 
 def test_an_answer_that_never_arrived_excuses(oracle: Oracle) -> None:

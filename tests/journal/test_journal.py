@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import shutil
 import sqlite3
 import time
 from dataclasses import replace
@@ -212,6 +213,31 @@ async def test_what_can_be_read_of_a_corrupt_file_is_taken_over(tmp_path: Path, 
         await journal.read_history("prod", "a"),
     )
     assert ({"a": b"p"} if running else {}) == await journal.read_positions("prod")
+    await journal.close()
+
+
+@pytest.mark.parametrize("other", [False, True])
+async def test_a_file_that_is_removed_is_written_again(tmp_path: Path, other: bool) -> None:
+    """All that the open file holds is in the new one, also where the whole folder went; what took its place is kept."""
+    journal = Journal(tmp_path / "data")
+    await journal.open()
+    await journal.commit(batch(5.0, PipelineRow("a", None, b"state", b"events")))
+    shutil.rmtree(tmp_path / "data")
+    if other:
+        (tmp_path / "data").mkdir()
+        journal.path.write_bytes(b"something else")
+    (first,) = await journal.commit_logs(
+        LogCommit(batches=[LogBatch(0, events=False, count=1, bytes=1, read_seconds=1.0, groups=[])])
+    )
+    assert "was removed while it was in use" in (journal.notice or "")
+    with pytest.raises(JournalInUseError):
+        await Journal(tmp_path / "data").open()
+    await journal.close()
+    journal = Journal(tmp_path / "data")
+    await journal.open()
+    assert b"events" == await journal.read_history("prod", "a")
+    assert [first] == await journal.read_waiting()
+    assert other == any(journal.path.parent.glob("journal.db.corrupt-*"))
     await journal.close()
 
 

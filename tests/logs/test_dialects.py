@@ -74,6 +74,9 @@ def test_stamped_lines_without_a_time_continue_the_record() -> None:
         ("INFO started", (-1, "info", "INFO", "started")),
         ("FATAL: gone", (-1, "fatal", "FATAL", "gone")),
         ("[Debug] seen", (-1, "debug", "Debug", "seen")),
+        ("ERROR -1 returned", (-1, "error", "ERROR", "-1 returned")),
+        ("2026-11-21T12:00:00Z -5 degrees", (0, "none", "", "-5 degrees")),
+        ("2026-11-21T12:00:00Z INFO |a| = 1", (0, "info", "INFO", "|a| = 1")),
         ("INFORMATION follows", (-1, "none", "", "INFORMATION follows")),
         ("error while reading", (-1, "none", "", "error while reading")),
         ("0 ERROR-free tasks", (-1, "none", "", "0 ERROR-free tasks")),
@@ -89,6 +92,14 @@ def test_stamped_lines_without_a_time_continue_the_record() -> None:
 def test_any_line(line: str, record: Said) -> None:
     """A JSON object, a leading time, a leading level, or plain text: nothing is read from inside a message."""
     assert [record] == said(f"{line}\n")
+
+
+@pytest.mark.parametrize("value", ["20000000000", "99999999999.5", "9.9e19", "18446744073709551616"])
+def test_a_time_that_cannot_be_sent_is_none(value: str) -> None:
+    """OTLP's times end in the year 2554: a number beyond that stays a field, and the line is sent."""
+    assembler = Assembler(1 << 18, ANY)
+    [record] = singles([*assembler.feed(f'{{"ts":{value},"msg":"m"}}\n'.encode(), 1), *assembler.flush()])
+    assert (0, b"m", ["pipeline.log.field.ts"]) == (record.time_ns, record.body, list(dict(record.attributes)))
 
 
 def test_the_fields_of_a_json_line_are_attributes() -> None:

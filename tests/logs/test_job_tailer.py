@@ -91,6 +91,10 @@ class Script:
         """Whether the lists show the end."""
         return self.opened.count(False) >= self.ended_after
 
+    def resumed(self) -> bool:
+        """Whether it runs again."""
+        return False
+
     async def ask(self) -> bool:
         """Answer whether it has ended."""
         self.asks += 1

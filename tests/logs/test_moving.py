@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.logs.moving import Look, MovingTail
+from exporter.logs.moving import Look, MovingTail, Window
 from exporter.logs.resume import Gap, OverlapPosition
 
 GAP = Gap("window", None)
@@ -22,6 +22,11 @@ def tail(*answers: bytes) -> MovingTail:
     for answer in answers:
         moving.look(answer)
     return moving
+
+
+def joined(lines: list[bytes]) -> bytes:
+    """Return lines as they are shown."""
+    return b"".join(line + b"\n" for line in lines)
 
 
 def killed(moving: MovingTail) -> MovingTail:
@@ -66,6 +71,24 @@ def test_an_empty_answer_keeps_the_position() -> None:
     assert Look(block=b"c\n", new=1, shown=2) == tail(b"a\nb\n", b"").look(b"b\nc\n")
 
 
+def test_lines_after_an_empty_answer_are_whole() -> None:
+    """A pod that had said nothing yet has lost nothing, as long as an answer shows less than it could."""
+    assert Look(block=b"a\nb\n", new=2, shown=2) == tail(b"").look(b"a\nb\n")
+
+
+def test_a_full_answer_after_an_empty_one_is_a_gap() -> None:
+    """Where an answer shows as much as the vendor ever does, lines may be missing before it."""
+    window = Window()
+    other = MovingTail(None, window)
+    for answer in (b"a\nb\n", b"b\nc\n"):
+        other.look(answer)
+    moving = MovingTail(None, window)
+    moving.look(b"")
+    assert GAP == moving.look(b"x\ny\n").gap
+    hundred = b"".join(b"%d\n" % number for number in range(100))
+    assert GAP == tail(b"").look(hundred).gap
+
+
 def test_an_unfinished_line_waits_for_its_end() -> None:
     """A last line without newline comes with the answer that ends it, whole."""
     moving = tail(b"a\nbeg")
@@ -97,6 +120,14 @@ def test_the_rest_of_a_line_comes_after_a_kill_too() -> None:
 def test_an_unfinished_line_ends_at_a_gap() -> None:
     """What was read of a line before a gap is given out before it."""
     assert Look(b"beg\n", GAP, b"c\nd\n", 2, 2) == tail(b"a\nbeg").look(b"c\nd\n")
+
+
+def test_a_last_line_without_newline_is_a_line_in_common() -> None:
+    """Where newlines at the end are left out, the last line is what two answers may have in common."""
+    assert Look(block=b"b\n", new=1, shown=1) == tail(b"a\nb").look(b"b\nc")
+    moving = tail(b"a\nb")
+    moving.settle()
+    assert Look(block=b"", new=1, shown=1) == moving.look(b"b\nc")
 
 
 def test_a_cut_character_at_the_end_waits() -> None:
@@ -174,7 +205,7 @@ class Pod:
     def whole(self) -> bytes:
         """Return the line that is being written, as it will be."""
         number = len(self.lines)
-        return (f"{number:05d} " + "é." * (number * 7 % 13)).encode()
+        return (f"{number:05d} " + "é." * (number * 7 % 13 + 4)).encode()
 
     def window(self, lines: int) -> tuple[int, bytes]:
         """Return the newest lines, and the number of the first of them."""
@@ -217,6 +248,8 @@ class Reader:
         self.text += self.begun[self.given :]
         self.given = len(self.begun)
 
+
+REPEATING = st.lists(st.sampled_from([b"a", b"b"]), max_size=12)
 
 STEPS = st.lists(
     st.one_of(
@@ -288,7 +321,7 @@ def test_a_tail_that_is_limited_by_bytes_repeats_nothing(steps: list[tuple[str, 
     pod, moving = Pod(), MovingTail(None)
     text, unseen = b"", 0
     for name, number in [*steps, ("look", 0), ("end", 0), ("look", 0)]:
-        if name == "end" or (name == "write" and unseen + number <= 9):
+        if name == "end" or (name == "write" and unseen + number <= 8):
             pod.write(max(number, 1))
             unseen += number
         elif name == "begin":
@@ -303,6 +336,22 @@ def test_a_tail_that_is_limited_by_bytes_repeats_nothing(steps: list[tuple[str, 
             assert look.gap is None
             text += look.block
     assert b"".join(pod.lines) == text.replace(b"\n", b"")
+
+
+@given(st.lists(st.sampled_from([b"a", b"b"]), min_size=1, max_size=12), st.lists(REPEATING, max_size=6))
+def test_lines_that_repeat_go_on_after_the_largest_place(first: list[bytes], answers: list[list[bytes]]) -> None:
+    """Of lines that are equal the rule decides: the largest place whose lines before it are the last ones read."""
+    moving, read = tail(joined(first)), list(first)
+    for answer in answers:
+        place = max(
+            place
+            for place in range(min(len(answer), len(read)) + 1)
+            if answer[max(0, place - len(read)) : place] == read[len(read) - min(place, len(read)) :]
+        )
+        look = moving.look(joined(answer))
+        assert joined(answer[place:]) == look.block
+        assert (answer != [] and place == 0) == (look.gap is not None)
+        read = [*([] if look.gap else read), *answer[place:]]
 
 
 def lines_of(block: bytes) -> list[bytes]:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tests.polling.apify_harness import ApifyHarness
 
 RUNS = 5_000
+PATHS = ["/v2/actors", "/v2/actor-runs", "/v2/actor-builds", "/v2/actor-runs/*", "/v2/actors/*", "/v2/*"]
+FAULTS = ["server_error", "garbage", "html", "truncated", "empty", "cut_before", "cut_middle"]
 ENDS = {"SUCCEEDED": "success", "FAILED": "failure", "TIMED-OUT": "timeout", "ABORTED": "cancellation", "LOST": "lost"}
 
 
@@ -107,6 +109,44 @@ def counted(harness: ApifyHarness) -> dict[tuple[str, str, str], int]:
     return {labels: int(value) for labels, value in found.items() if value}  # type: ignore[misc]
 
 
+async def live(harness: ApifyHarness, day: Day, runs: int, *, faults: float = 0.0) -> None:
+    """Let so many runs happen, with looks and restarts in between, and all of them end."""
+    shifting(harness, day)
+    shown: dict[tuple[str, ...], float] = {}
+    while day.started < runs:
+        if day.random.random() < 0.02:
+            await harness.stop()
+            day.run(day.random.choice([15, 300, 3600]))
+            await harness.start()
+            shifting(harness, day)
+        day.run(day.random.choice([120, 300, 600]))
+        bound = day.to_be_seen()
+        if day.random.random() < faults:
+            harness.fail(day.random.choice(PATHS), day.random.choice(FAULTS))
+        outcome = await harness.poll(0)
+        harness.server.faults.clear()
+        if outcome == "success":
+            day.looked(bound)
+        assert (outcome == "success") or faults
+        if day.random.random() < 0.1:
+            now = harness.samples("hosted_pipeline_compute_units_total")
+            assert all(shown[labels] <= now.get(labels, 0.0) for labels in shown)
+            shown = now
+    for job in day.running:
+        day.end(job)
+    await harness.restart()
+    for _ in range(40):
+        await harness.poll(60)
+
+
+def check(harness: ApifyHarness, day: Day) -> None:
+    """Hold what is shown against the script."""
+    units = harness.samples("hosted_pipeline_compute_units_total")
+    assert dict(day.expected) == counted(harness)
+    assert sum(day.units.values()) == pytest.approx(sum(units.values()))
+    assert sum(day.expected.values()) == len(harness.spans.ended)
+
+
 async def test_a_day_is_counted_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """5,000 runs with pages of 40 that shift, deletions, resurrections and restarts: totals equal the script."""
     monkeypatch.setattr(query, "_LARGEST_PAGE", 40)
@@ -115,29 +155,17 @@ async def test_a_day_is_counted_as_it_was(tmp_path: Path, monkeypatch: pytest.Mo
     async with polling_apify(tmp_path, world) as harness:
         await harness.poll()
         await harness.poll()
-        shifting(harness, day)
-        shown: dict[tuple[str, ...], float] = {}
-        while day.started < RUNS:
-            if day.random.random() < 0.02:
-                await harness.stop()
-                day.run(day.random.choice([15, 300, 3600]))
-                await harness.start()
-                shifting(harness, day)
-            day.run(day.random.choice([120, 300, 600]))
-            bound = day.to_be_seen()
-            assert "success" == await harness.poll(0)
-            day.looked(bound)
-            now = harness.samples("hosted_pipeline_compute_units_total")
-            assert all(shown[labels] <= now.get(labels, 0.0) for labels in shown)
-            shown = now
-        for job in day.running:
-            day.end(job)
-        await harness.restart()
-        for _ in range(40):
-            await harness.poll(60)
-        assert dict(day.expected) == counted(harness)
+        await live(harness, day, RUNS)
+        check(harness, day)
         assert (True, True) == (day.resurrected > 50, day.deleted > 1000)
-        assert sum(day.units.values()) == pytest.approx(
-            sum(harness.samples("hosted_pipeline_compute_units_total").values())
-        )
-        assert sum(day.expected.values()) == len(harness.spans.ended)
+
+
+async def test_a_day_of_faults_is_counted_as_it_was(tmp_path: Path) -> None:
+    """With answers that are errors, cut or garbage, all is counted in the end, once."""
+    world = ApifyWorld(now_us=START_US)
+    day = Day(world, seed=2)
+    async with polling_apify(tmp_path, world) as harness:
+        await harness.poll()
+        await harness.poll()
+        await live(harness, day, 600, faults=0.5)
+        check(harness, day)

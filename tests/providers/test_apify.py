@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.providers.apify._account import read_account
@@ -13,7 +13,7 @@ from exporter.providers.apify._api import Api, time_text
 from exporter.providers.apify._discovery import LOOK_BACK_NS
 from exporter.providers.apify._words import read_job
 from exporter.providers.budget import Priority
-from exporter.providers.errors import MalformedError, ProviderError, StatusError
+from exporter.providers.errors import MalformedError, ProviderError, StatusError, UnauthorizedError
 from exporter.providers.times import parse_rfc3339_ns
 from exporter.status.jobs import Jobs
 from exporter.status.model import Account, Known, Listing
@@ -132,6 +132,25 @@ async def test_a_look_goes_back_ten_minutes() -> None:
     assert 600 * 10**9 == LOOK_BACK_NS
 
 
+@pytest.mark.parametrize("path", ["/v2/actor-runs", "/v2/actor-builds"])
+async def test_a_first_look_is_a_whole_one(path: str) -> None:
+    """Counting does not begin with a look of which a part failed: what it does not show would be taken for new."""
+    looks = Looks({path: FAILURE})
+    with pytest.raises(StatusError):
+        await looks.look()
+    looks.client.table[path] = pages([run(1)], 10)
+    listing = await looks.look()
+    assert (None, {"run1"}) == (listing.problem, {job.id for job in listing.jobs})
+
+
+async def test_lists_that_the_key_may_not_read_are_left_out() -> None:
+    """A key that may not read builds is a problem of each look, and all else goes on."""
+    forbidden = UnauthorizedError("/v2/actor-builds", "answered 403", status=403)
+    looks = Looks({"/v2/actor-builds": forbidden, "/v2/actor-runs": pages([run(1)], 10)})
+    listing = await looks.look()
+    assert (forbidden, {"run1"}) == (listing.problem, {job.id for job in listing.jobs})
+
+
 async def test_an_account_without_runs_is_read_from_the_beginning_later() -> None:
     """Where the first look found no run, all there are later are new."""
     items: list[dict[str, Any]] = []
@@ -178,7 +197,7 @@ async def test_lists_that_never_stand_still_are_a_problem() -> None:
         )
 
     provider, _ = apify({"/v2/actor-builds": rushing})
-    assert isinstance((await provider.list(Known())).problem, MalformedError)
+    assert isinstance((await provider.list(Known(first=False))).problem, MalformedError)
 
 
 @pytest.mark.parametrize("path", ["/v2/actors", "/v2/actor-runs", "/v2/actor-builds"])
@@ -186,7 +205,7 @@ async def test_a_server_that_knows_no_pages_ends(path: str) -> None:
     """A list that answers each page with the same items, and never with the last one, ends as a problem."""
     item = actor() if path == "/v2/actors" else run(1)
     provider, client = apify({path: page([item], limit=1, total=9)})
-    assert isinstance((await provider.list(Known())).problem, MalformedError)
+    assert isinstance((await provider.list(Known(first=False))).problem, MalformedError)
     assert client.paths().count(path) < 50
 
 
@@ -212,6 +231,24 @@ async def test_many_missing_runs_are_read_by_the_page() -> None:
     looks.client.asked.clear()
     await looks.look()
     assert ([], 8) >= (list(looks.ledger.active), len(looks.client.asked))
+
+
+async def test_a_list_that_is_behind_wakes_nobody() -> None:
+    """A run that had ended, and that a list shows as running, is asked for itself: it may have ended all the same."""
+    ended = run(1, finishedAt=f"{DAY}10:05:00.000Z")
+    looks = Looks({"/v2/actor-runs": pages([ended], 10), "/v2/actor-runs/run1": {"data": ended}})
+    before = (await looks.look()).pipelines
+    looks.client.table["/v2/actor-runs"] = pages([ended | {"status": "RUNNING", "finishedAt": None}], 10)
+    assert (before, []) == ((await looks.look()).pipelines, list(looks.ledger.active))
+
+
+async def test_jobs_of_an_actor_that_is_not_shown_are_left_out() -> None:
+    """Jobs of an Actor that the key may not see, or that is gone, are left out: there is no name for them."""
+    forbidden = UnauthorizedError("/v2/actors/actor8", "answered 403", status=403)
+    runs = [run(1), run(8, actId="actor8"), run(9, actId="actor9")]
+    looks = Looks({"/v2/actor-runs": pages(runs, 10), "/v2/actors/actor8": forbidden})
+    listing = await looks.look()
+    assert (None, {"run1"}, 1) == (listing.problem, {job.id for job in listing.jobs}, len(listing.pipelines))
 
 
 async def test_a_resurrected_run_with_its_old_end_runs() -> None:
@@ -302,7 +339,7 @@ async def test_the_list_of_actors_has_to_be_there() -> None:
     await provider.list(Known())
     second = iter([page([actor(1)], limit=1, total=2), FAILURE])
     client.table["/v2/actors"] = lambda _: next(second)
-    listing = await provider.list(Known())
+    listing = await provider.list(Known(first=False))
     assert ({"actor1", "actor2"}, FAILURE) == ({now.id for now in listing.pipelines}, listing.problem)
 
 
@@ -364,6 +401,7 @@ ANSWERS = st.builds(
 )
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(
     st.fixed_dictionaries(
         dict.fromkeys(("/v2/actors", "/v2/actor-runs", "/v2/actor-builds", "/v2/users/me/limits"), ANSWERS)

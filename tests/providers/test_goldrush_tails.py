@@ -65,6 +65,18 @@ async def test_an_answer_without_pods_is_an_error_or_empty(data: Any) -> None:
             await tails(data)
 
 
+async def test_half_a_character_is_replaced() -> None:
+    """A log that was cut within a character is read all the same; what is no JSON is not."""
+    async with scripted() as (provider, vendor):
+        vendor.answers["pipe_1/logs/"] = '{"data": {"pods": [{"pod": "p", "logs": "\\ude00 cut\\n"}]}, "error": false}'
+        vendor.answers["pipe_2/logs/"] = '{"data": {"pods": [{"pod": "p", "logs": "\\ude00 cut'
+        found = await provider.read_tails("pipe_1", Priority.REOPEN)
+        with pytest.raises(MalformedError):
+            await provider.read_tails("pipe_2", Priority.REOPEN)
+    text = found[0].text or b""
+    assert " cut\n" == text.decode().lstrip("\N{REPLACEMENT CHARACTER}")
+
+
 async def test_a_pipeline_that_is_gone() -> None:
     """404 is an error of its own."""
     async with scripted() as (provider, _):

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 import msgspec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.status import jobs as jobs_module
@@ -340,6 +340,7 @@ def lives(script: list[list[tuple[int, int, str]]]) -> list[list[JobSeen]]:
     return shown
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(LIVES, st.data())
 def test_every_end_that_is_shown_counts_once(script: list[list[tuple[int, int, str]]], data: st.DataObject) -> None:
     """Over looks that miss states, repeat old ones, and over restarts: each end that was the newest when shown counts once."""

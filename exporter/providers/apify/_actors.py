@@ -45,6 +45,8 @@ class _Other:
     actor: Actor | None = None
     asked_seconds: float | None = None
     gone: bool = False
+    failures: int = 0
+    """In a row."""
 
 
 class Actors:
@@ -76,7 +78,7 @@ class Actors:
         except ProviderError as error:
             if not found and not malformed:
                 raise
-            look.problem = look.problem or error
+            look.fail(error)
             found = self._own | found
         self._own = found
         self._once_own |= found.keys()
@@ -96,15 +98,22 @@ class Actors:
             if reference and reference not in self._own and reference not in by_name:
                 self._others.setdefault(reference, _Other())
         now_seconds = self._monotonic()
-        new = [one for one, other in self._others.items() if other.asked_seconds is None][:MAX_NEW]
+        new = sorted(
+            (one for one, other in self._others.items() if other.asked_seconds is None),
+            key=lambda one: self._others[one].failures,  # those that cannot be asked for do not hold the others
+        )[:MAX_NEW]
         again = [
             one
             for one, other in self._others.items()
             if other.asked_seconds is not None and now_seconds - other.asked_seconds > AGAIN_SECONDS
         ][:MAX_AGAIN]
         for reference in (*new, *again):
+            if look.is_over:
+                return
             with look.tolerating():
+                self._others[reference].failures += 1
                 await self._ask(reference, self._others[reference])
+                self._others[reference].failures = 0
 
     def id_of(self, reference: str) -> str:
         """Return the id of the Actor that a job refers to, by id or by name; as it is where nothing is known of it."""
@@ -113,10 +122,10 @@ class Actors:
         found = self._references().get(reference)
         return "" if found is None else found
 
-    def is_gone(self, actor_id: str) -> bool:
-        """Whether the vendor has no such Actor."""
+    def is_hidden(self, actor_id: str) -> bool:
+        """Whether the vendor was asked for an Actor, and has none or does not show it."""
         other = self._others.get(actor_id)
-        return other is not None and other.gone
+        return other is not None and (other.gone or (other.actor is None and other.asked_seconds is not None))
 
     def all(self) -> list[Actor]:
         """Return the Actors to show. Of several with one name, the user's own in the list comes first."""

@@ -8,20 +8,23 @@ that one which was resurrected and ended again between two looks is found.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import contextlib
+from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import quote
 
 from exporter.providers.apify._api import MAX_PAGE, time_text
 from exporter.providers.apify._words import ACTIVE, KINDS, read_job
 from exporter.providers.budget import Priority
-from exporter.providers.errors import MalformedError, NotFoundError
+from exporter.providers.errors import MalformedError, NotFoundError, ProviderError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from exporter.providers.apify._api import Api
     from exporter.providers.apify._look import Look
     from exporter.status.model import Job, JobSeen, Known
+
+T = TypeVar("T", bound="Job | JobSeen")
 
 NS: Final = 1_000_000_000
 LOOK_BACK_NS: Final = 600 * NS
@@ -55,34 +58,30 @@ class Discovery:
         self._next: tuple[dict[str, int], int | None] = ({}, None)
         self._round_ns: int | None = None
         """The round over older runs has come down to here."""
+        self._shown: set[str] = set()
+        """Kinds of which the look has shown all that run."""
         self._missed: set[str] = set()
         self._orphans: dict[str, JobSeen] = {}
         """Jobs of which no list has said whose they are."""
+        self._failed: dict[str, int] = {}
+        """How often a job could not be asked for."""
 
     async def look(self, known: Known, look: Look) -> None:
         """Find jobs. What fails is noted in the look, and tried again with the next one."""
         for kind in KINDS:
             self._mark(kind, known)
         self._next = (dict(self._marks), self._behind_ns)
-        shows_runs = shows_builds = False
-        with look.tolerating():
-            await self._new_runs(known, look)
-            async for items in self._api.ascending(
-                PATHS["run"], {"status": ",".join(ACTIVE)}, None, priority=Priority.LIST
-            ):
-                look.take("run", items)
-            shows_runs = True
-        with look.tolerating():
-            await self._new_builds(known, look)
-            shows_builds = True
-        with look.tolerating():
-            await self._older_runs(known, look)
-        shown = {"run": shows_runs, "build": shows_builds}
-        missing = [job for job in known.jobs.values() if not job.result and job.key not in look.latest]
-        with look.tolerating():
-            await self._ask_missing([job for job in missing if shown[job.kind]], look)
-        with look.tolerating():
-            await self._ask_orphans(known, look)
+        self._shown = set()
+        parts = (self._runs, self._builds, self._older_runs, self._ask_missing, self._ask_risen, self._ask_orphans)
+        for part in parts:
+            if not look.is_over:
+                with look.tolerating():
+                    await part(known, look)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the lists of all kinds were read to their end in the newest look."""
+        return self._shown == set(KINDS)
 
     def done(self) -> None:
         """Note that what the look found has been handed on."""
@@ -108,6 +107,14 @@ class Discovery:
         if newest_ns:
             self._marks[kind] = newest_ns
 
+    async def _runs(self, known: Known, look: Look) -> None:
+        """Read new runs, and those that the vendor lists as running."""
+        await self._new_runs(known, look)
+        active = {"status": ",".join(ACTIVE)}
+        async for items in self._api.ascending(PATHS["run"], active, None, priority=Priority.LIST):
+            look.take("run", items)
+        self._shown.add("run")
+
     async def _new_runs(self, known: Known, look: Look) -> None:
         """Read the runs that started since the last look, and some before."""
         marks, _ = self._next
@@ -117,7 +124,8 @@ class Discovery:
             if not newest_ns:
                 return
             marks["run"] = newest_ns
-        after_ns = self._behind_ns or (marks["run"] - LOOK_BACK_NS if "run" in marks else None)
+        mark_ns = marks.get("run", known.since_ns)
+        after_ns = self._behind_ns or (mark_ns - LOOK_BACK_NS if mark_ns else None)
         pages = 0
         async for items in self._api.ascending(PATHS["run"], {}, after_ns, priority=Priority.LIST):
             reached_ns = _newest(look.take("run", items))
@@ -128,12 +136,13 @@ class Discovery:
             if behind_ns:
                 break
 
-    async def _new_builds(self, known: Known, look: Look) -> None:
+    async def _builds(self, known: Known, look: Look) -> None:
         """Read the newest builds, down to what is known and a little further."""
         marks, _ = self._next
-        mark_ns = marks.get("build")
-        newest_ns, until_ns = mark_ns or 0, None if mark_ns is None else mark_ns - LOOK_BACK_NS
-        first_limit = MAX_PAGE if mark_ns is None else MAX_PAGE // 10
+        newest_ns = marks.get("build", 0)
+        mark_ns = newest_ns or known.since_ns
+        until_ns = mark_ns - LOOK_BACK_NS if mark_ns else None
+        first_limit = MAX_PAGE // 10 if newest_ns else MAX_PAGE
         async for items in self._api.overlapping(
             PATHS["build"], {"desc": "1"}, first_limit=first_limit, priority=Priority.LIST
         ):
@@ -145,6 +154,7 @@ class Discovery:
                 break
         if newest_ns:
             marks["build"] = newest_ns
+        self._shown.add("build")
 
     async def _older_runs(self, known: Known, look: Look) -> None:
         """Read one page of runs that are known for longer: the next one of the round."""
@@ -160,8 +170,10 @@ class Discovery:
         reached_ns = min(min(starts, default=0), from_ns - _MS)
         self._round_ns = None if page.is_last or reached_ns <= oldest_ns else reached_ns
 
-    async def _ask_missing(self, missing: list[Job], look: Look) -> None:
+    async def _ask_missing(self, known: Known, look: Look) -> None:
         """Ask for jobs that were known to run and that no list has shown."""
+        active = [job for job in known.jobs.values() if not job.result and job.kind in self._shown]
+        missing = [job for job in active if job.key not in look.latest]
         runs = sorted((job for job in missing if job.kind == "run"), key=lambda job: job.started_ns)
         if len(runs) > _MANY:
             asked = {"startedAfter": time_text(runs[0].started_ns)}
@@ -170,13 +182,24 @@ class Discovery:
         left = [job for job in missing if job.key not in look.latest]
         newest_ns = max(self._next[0].values(), default=0)
         self._missed &= {job.key for job in left}
-        for job in left[:MAX_SINGLE]:
+        for job in self._turns(left):
+            if look.is_over:
+                return
             try:
-                look.add(await self.ask(job.kind, job.id, Priority.LIST))
+                await self._ask_one(job, look)
             except NotFoundError:
                 if job.key in self._missed or job.started_ns < newest_ns - YOUNG_NS:
                     look.retired.append(job.key)
                 self._missed.add(job.key)
+
+    async def _ask_risen(self, known: Known, look: Look) -> None:
+        """Ask for jobs that had ended and that a list shows as running: a list can be behind what was known before."""
+        active = [job for job in look.latest.values() if not job.result and job.key in known.jobs]
+        for job in self._turns([job for job in active if known.jobs[job.key].result]):
+            if look.is_over:
+                return
+            with contextlib.suppress(NotFoundError):
+                await self._ask_one(job, look)
 
     async def _ask_orphans(self, known: Known, look: Look) -> None:
         """Ask jobs whose they are, where no list says so: those that run first, then the newest."""
@@ -187,15 +210,39 @@ class Discovery:
             elif len(self._orphans) < _MAX_ORPHANS:
                 self._orphans[job.key] = job
         order = sorted(self._orphans.values(), key=lambda job: (job.result != "", -job.started_ns))
-        for job in order[:MAX_SINGLE]:
+        for job in self._turns(order):
+            if look.is_over:
+                return
             try:
-                found = await self.ask(job.kind, job.id, Priority.LIST)
+                found = await self._ask_one(job, look)
             except NotFoundError:
-                found = job  # nobody will ever know
-            del self._orphans[job.key]
-            if found.pipeline_id:
-                look.own(job.key, found.pipeline_id)
-                look.add(found)
+                del self._orphans[job.key]  # nobody will ever know
+                continue
+            if found is not None:
+                del self._orphans[job.key]
+                if found.pipeline_id:
+                    look.own(job.key, found.pipeline_id)
+
+    def _turns(self, jobs: Sequence[T]) -> list[T]:
+        """Return which jobs are asked for now: those that could not be asked for before come behind all others."""
+        return sorted(jobs, key=lambda job: self._failed.get(job.key, 0))[:MAX_SINGLE]
+
+    async def _ask_one(self, job: Job | JobSeen, look: Look) -> JobSeen | None:
+        """Ask for a job; where that fails for this one alone, the others are asked for all the same."""
+        try:
+            found = await self.ask(job.kind, job.id, Priority.LIST)
+        except NotFoundError:
+            self._failed.pop(job.key, None)
+            raise
+        except ProviderError as error:
+            if len(self._failed) >= _MAX_ORPHANS:
+                self._failed.clear()
+            self._failed[job.key] = self._failed.get(job.key, 0) + 1
+            look.fail(error)
+            return None
+        self._failed.pop(job.key, None)
+        look.add(found)
+        return found
 
 
 def _newest(jobs: Iterable[JobSeen]) -> int:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from exporter.providers.apify._words import read_job
-from exporter.providers.errors import ProviderError
+from exporter.providers.errors import ProviderError, StatusError, TimedOutError, UnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,7 +25,9 @@ class Look:
         self.owners: dict[str, str] = {}
         """By key: whose a job is, as far as its item does not say."""
         self.retired: list[str] = []
-        self.problem: Exception | None = None
+        self.problem: ProviderError | None = None
+        self.is_over = False
+        """The vendor does not answer, or wants quiet: nothing more is asked in this look."""
         self.malformed = 0
 
     def take(self, kind: str, items: Sequence[Any]) -> list[JobSeen]:
@@ -56,4 +59,14 @@ class Look:
         try:
             yield
         except ProviderError as error:
-            self.problem = self.problem or error
+            self.fail(error)
+
+    def fail(self, error: ProviderError) -> None:
+        """Note a failure."""
+        self.problem = self.problem or error
+        self.end_after(error)
+
+    def end_after(self, error: ProviderError) -> None:
+        """Ask nothing more where an error says that it is of no use."""
+        too_many = isinstance(error, StatusError) and error.status == HTTPStatus.TOO_MANY_REQUESTS
+        self.is_over = self.is_over or too_many or isinstance(error, TimedOutError | UnreachableError)

@@ -26,8 +26,8 @@ MAX_FIRST: Final = 300
 """So many requests a source's first look makes for the newest jobs of Actors that its pages do not show."""
 
 MAX_ASKED: Final = 40
-WAIT_SECONDS: Final = 2.0
-"""In later looks fewer, and only while the budget has no longer queue."""
+SPARED: Final = 2.0
+"""In later looks fewer, and only while the budget has so many requests to spare; one a look in any case."""
 
 NS: Final = 1_000_000_000
 
@@ -91,7 +91,9 @@ class NewestJobs:
         missing.sort(key=lambda facet: facet[0] not in active)
         failures: dict[str, Exception] = {}
         for asked, facet in enumerate(missing[: MAX_FIRST if known.first else MAX_ASKED]):
-            if asked and not known.first and self._api.client.budget.wait_seconds() > WAIT_SECONDS:
+            if look.is_over:
+                break
+            if asked and not known.first and self._api.client.budget.available() < SPARED:
                 break
             try:
                 await self._ask(*facet, look, quiet=not known.first and facet[0] in known.names)
@@ -99,7 +101,7 @@ class NewestJobs:
                 self._none.add(facet)
             except ProviderError as error:
                 failures[facet[0]] = error
-                break
+                look.end_after(error)
         return failures
 
     def pipelines(self, actors: Sequence[Actor]) -> list[PipelineNow]:
@@ -109,6 +111,7 @@ class NewestJobs:
             now, before = self._pipeline(actor), self._shown.get(actor.id)
             shown[actor.id] = before if before is not None and before == now else now
         self._shown = shown
+        self._events = {actor_id: event for actor_id, event in self._events.items() if actor_id in shown}
         return list(shown.values())
 
     def _see(self, job: Job | JobSeen) -> None:
@@ -140,7 +143,7 @@ class NewestJobs:
 
     async def _ask(self, actor_id: str, kind: str, look: Look, *, quiet: bool) -> None:
         path = f"{PATH}/{quote(actor_id, safe='')}/{kind}s"
-        page = await self._api.page(path, {"desc": "1"}, limit=1, priority=Priority.SWEEP)
+        page = await self._api.page(path, {"desc": "1"}, limit=1, priority=Priority.LIST)
         found = look.take(kind, page.items[:1])
         facet = (actor_id, kind)
         if not found:

@@ -52,15 +52,26 @@ class Apify(Provider):
         """Look at all Actors and at what is new of their jobs. A part that fails is noted, and nothing is lost by it."""
         look = Look()
         await self._actors.look(look)
+        is_whole = look.problem is None
         await self._discovery.look(known, look)
+        is_whole = is_whole and self._discovery.is_whole
         references = {job.pipeline_id for job in look.jobs} | set(look.owners.values())
         await self._actors.resolve(known.names, references, look)
+        if (
+            known.first
+            and not is_whole
+            and look.problem is not None
+            and not isinstance(look.problem, UnauthorizedError)
+        ):
+            # What the lists do not show would later be taken for new.
+            raise look.problem
         actors = self._actors.all()
         self._newest.take(known, self._attributed(known, look), look.retired)
         selected = [actor for actor in actors if known.selects(actor.name)]
         failures = await self._newest.ask(selected, known, look)
-        with look.tolerating():
-            await self._ask_account()
+        if not look.is_over:
+            with look.tolerating():
+                await self._ask_account()
         self._discovery.done()
         return Listing(
             pipelines=self._newest.pipelines(actors),
@@ -120,7 +131,7 @@ class Apify(Provider):
             self._account = read_account(data) or self._account
 
     def _attributed(self, known: Known, look: Look) -> Sequence[JobSeen]:
-        """Return the jobs of a look, each with the id of its Actor; without those of Actors that are gone."""
+        """Return the jobs of a look, each with the id of its Actor; without those of Actors that nobody can name."""
         found = []
         for one in look.jobs:
             reference = look.owners.get(one.key) or one.pipeline_id
@@ -131,7 +142,7 @@ class Apify(Provider):
                 if one.status in {"READY", "RUNNING"} and one.finished_ns and one.finished_ns == job.counted_ns:
                     # It was resurrected, and is shown with the time of its last end.
                     one = replace(one, result="", finished_ns=0)  # noqa: PLW2901  (the same job)
-            elif not actor_id or self._actors.is_gone(actor_id):
+            elif not actor_id or self._actors.is_hidden(actor_id):
                 continue
             found.append(replace(one, pipeline_id=actor_id))
         return found

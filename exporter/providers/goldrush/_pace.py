@@ -25,6 +25,7 @@ class Pace:
         self._budget = budget
         self._monotonic = monotonic
         self._began: float | None = None
+        self._paced = False
         self._next = 0.0
 
     @property
@@ -34,12 +35,15 @@ class Pace:
     def begin(self) -> float:
         """Begin a look; return how many requests the time since the last one gave."""
         now = self._monotonic()
+        self._paced = self._began is not None  # no log is read before the first look has ended
         elapsed = FIRST_LOOK_SECONDS if self._began is None else now - self._began
         self._began = now
         return elapsed * self._per_second
 
     async def turn(self) -> None:
         """Wait for the next request's turn; a burst of one second's worth need not wait."""
+        if not self._paced:
+            return
         now = self._monotonic()
         step = 1 / self._per_second
         self._next = max(self._next, now - max(1.0, step)) + step

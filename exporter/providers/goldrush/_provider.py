@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 import urllib.parse
 from typing import TYPE_CHECKING, Any, Final
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from exporter.providers.base import Tail
-    from exporter.providers.http import HttpClient
+    from exporter.providers.http import Answer, HttpClient
     from exporter.status.model import Known
 
 VOCABULARY: Final = Vocabulary(
@@ -111,7 +112,7 @@ class GoldRush(Provider):
         """Return the envelope of an answer. Raises a ProviderError, also when the envelope says that it failed."""
         answer = await self._client.get(BASE + path, params, priority=priority, holds=holds)
         large = len(answer.body) > _IN_THREAD_BYTES
-        envelope = await asyncio.to_thread(decode_json, answer) if large else decode_json(answer)
+        envelope = await asyncio.to_thread(_decode, answer) if large else _decode(answer)
         if not isinstance(envelope, dict):
             raise MalformedError(answer.url, "answered with something else than an envelope of data and error")
         if envelope.get("error"):
@@ -211,6 +212,22 @@ class GoldRush(Provider):
         if not isinstance(data, dict):
             raise MalformedError(BASE + path, "answered without data")
         return data
+
+
+def _decode(answer: Answer) -> Any:
+    """Decode an answer. Half a character in it, where a log was cut, is replaced. Raises MalformedError."""
+    try:
+        return decode_json(answer)
+    except MalformedError:
+        if b"\\ud" not in answer.body.lower():
+            raise
+        try:
+            text = json.dumps(json.loads(answer.body), ensure_ascii=False)
+        except (ValueError, RecursionError):
+            text = ""
+        if not text:
+            raise
+    return json.loads(text.encode(errors="surrogatepass").decode(errors="replace"))
 
 
 def _due(pipelines: Sequence[Pipeline], room: float) -> Sequence[tuple[Pipeline, str]]:

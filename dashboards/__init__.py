@@ -1,0 +1,1 @@
+"""Grafana dashboards and the alert rules of Prometheus; `generate` writes the former."""
