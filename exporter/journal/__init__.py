@@ -2,8 +2,9 @@
 
 from exporter.journal._errors import JournalError, JournalInUseError
 from exporter.journal._file import KEEP_GONE_SECONDS
+from exporter.journal._groups import Group
 from exporter.journal._journal import Journal
-from exporter.journal._logs import LOGS, SPANS, Group, LogBatch, LogCommit, PositionRow, Table, Waiting
+from exporter.journal._logs import LOGS, SPANS, LogBatch, LogCommit, PositionRow, Table, Waiting
 from exporter.journal._status import JobRow, PipelineRow, SourceRow, StatusBatch
 
 __all__ = [

@@ -10,10 +10,9 @@ import time
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-import msgspec
-
 from exporter.journal import _logs, _status
 from exporter.journal._errors import JournalError, JournalInUseError
+from exporter.journal._groups import unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -180,8 +179,8 @@ def _rows(old: sqlite3.Connection, table: str, order: str) -> Iterator[tuple[obj
 
 def _is_whole(groups: bytes) -> bool:
     try:
-        msgspec.msgpack.decode(groups, type=list[_logs.Group])
-    except (msgspec.MsgspecError, TypeError):
+        unpack(groups)
+    except ValueError:
         return False
     return True
 

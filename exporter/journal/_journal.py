@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import IO
 
+    from exporter.journal._groups import Group
+
 T = TypeVar("T")
 Work = tuple["Callable[[sqlite3.Connection], object]", "asyncio.Future[object]", bool]
 
@@ -117,7 +119,7 @@ class Journal:
 
         return await self._ask(settle, writes=False)
 
-    async def read_groups(self, seq: int, table: _logs.Table = LOGS) -> list[_logs.Group]:
+    async def read_groups(self, seq: int, table: _logs.Table = LOGS) -> list[Group]:
         """Read the records of a batch, none when it is gone. Raises JournalError."""
         return await self._ask(lambda db: _logs.read_groups(db, seq, table), writes=False)
 

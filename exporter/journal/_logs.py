@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
-import msgspec
+from exporter.journal._groups import Group, pack, unpack
 
 if TYPE_CHECKING:
     import sqlite3
@@ -54,23 +54,6 @@ CREATE TABLE IF NOT EXISTS log_lanes (
 """`log_lanes` says over how many lanes the pipelines of `log_batch` are spread."""
 
 _WAITING = "seq, lane, events, count, bytes, read_seconds"
-
-
-class Group(msgspec.Struct, array_like=True, frozen=True):
-    """Encoded records or spans of one resource, in order."""
-
-    stream: str
-    """What must stay in order: the pipeline (of a source)."""
-    resource: bytes
-    records: list[bytes]
-    """As they stand in a request; each item is one record or several, whole."""
-    further: int = 0
-    """How many more records than items there are."""
-
-    @property
-    def count(self) -> int:
-        """How many records there are."""
-        return len(self.records) + self.further
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +117,7 @@ def _insert(db: sqlite3.Connection, batches: Sequence[LogBatch], table: Table) -
     statement = f"INSERT INTO {table} ({columns}) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608  (one of two constants)
     for batch in batches:
         values = (batch.lane, batch.events, batch.count, batch.bytes, batch.read_seconds)
-        cursor = db.execute(statement, (*values, msgspec.msgpack.encode(batch.groups)))
+        cursor = db.execute(statement, (*values, pack(batch.groups)))
         waiting.append(Waiting(cursor.lastrowid or 0, *values))
     return waiting
 
@@ -144,7 +127,7 @@ def write_again(db: sqlite3.Connection, batches: Sequence[LogBatch], table: Tabl
     for one in batches:
         values = (one.seq, one.lane, one.events, one.count, one.bytes, one.read_seconds)
         statement = f"INSERT OR IGNORE INTO {table} VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608  (one of two constants)
-        db.execute(statement, (*values, msgspec.msgpack.encode(one.groups)))
+        db.execute(statement, (*values, pack(one.groups)))
 
 
 def read_positions(db: sqlite3.Connection, source: str) -> dict[str, bytes]:
@@ -180,7 +163,7 @@ def settle_lanes(db: sqlite3.Connection, wanted: int, table: Table = LOGS, *, ke
 def read_groups(db: sqlite3.Connection, seq: int, table: Table = LOGS) -> list[Group]:
     """Read the records of a batch; none when it is gone."""
     found = db.execute(f"SELECT groups FROM {table} WHERE seq = ?", (seq,)).fetchone()  # noqa: S608  (one of two constants)
-    return msgspec.msgpack.decode(found[0], type=list[Group]) if found else []
+    return unpack(found[0]) if found else []
 
 
 def delete(db: sqlite3.Connection, seqs: Sequence[int], table: Table = LOGS) -> None:
@@ -207,7 +190,7 @@ def remove(
             delete(db, [seq], table)
             continue
         if count:
-            values = (count, size, msgspec.msgpack.encode(kept), seq)
+            values = (count, size, pack(kept), seq)
             change = f"UPDATE {table} SET count = count - ?, bytes = bytes - ?, groups = ? WHERE seq = ?"  # noqa: S608  (one of two constants)
             db.execute(change, values)
         left.append(seq)

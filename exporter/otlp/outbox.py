@@ -37,6 +37,9 @@ RESERVE: Final = 0.05
 CACHE_BYTES: Final = 32 * 1024 * 1024
 """Committed records that are kept in memory, so that they need not be read again to be sent."""
 
+WAITING_SHARE: Final = 0.75
+"""Of `max_delay` records wait so long for others; the rest is for the commit."""
+
 ROOM_AGAIN: Final = 0.9
 """Reading that paused goes on when no more than this part of the journal's limit waits: not at every batch that leaves."""
 
@@ -140,7 +143,7 @@ class Outbox:
             while True:
                 await self._wake.wait()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._enough.wait(), self._limits.max_delay_seconds)
+                    await asyncio.wait_for(self._enough.wait(), self._limits.max_delay_seconds * WAITING_SHARE)
                 await self._flush_until_written()
         finally:
             with contextlib.suppress(JournalError):

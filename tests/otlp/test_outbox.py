@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -205,7 +206,7 @@ async def test_a_full_disk_pauses_and_recovers(
     outbox = await make(journal)
     await run_sql(journal, "PRAGMA max_page_count = 1")
     running = asyncio.create_task(outbox.run())
-    await outbox.put(batch("a", *(f"a{number} {'x' * 4000}" for number in range(50))))
+    await outbox.put(batch("a", *(f"a{number} {os.urandom(2000).hex()}" for number in range(50))))
     await until(lambda: outbox.full)
     put = asyncio.create_task(outbox.put(batch("a", "last")))
     assert await blocked(put)
