@@ -36,7 +36,9 @@ def test_large_groups_are_compressed() -> None:
 
 
 @pytest.mark.parametrize(
-    "packed", [b"", b"\xc1", b"\x1f\x8b\x08", gzip.compress(b"\xc1"), gzip.compress(b"x" * 99)[:-3]]
+    "packed",
+    [b"", b"\xc1", b"\x1f\x8b\x08", gzip.compress(b"\xc1"), gzip.compress(b"x" * 99)[:-3]],
+    ids=["empty", "no value", "a torn head", "no value packed", "torn"],
 )
 def test_what_cannot_be_read_is_said(packed: bytes) -> None:
     """A torn or strange value is an error that says so."""
