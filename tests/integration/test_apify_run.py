@@ -51,6 +51,18 @@ async def test_check_both_vendors(tmp_path: Path) -> None:
     assert "ok: GoldRush Pipeline API, of 1 pipelines none selected: look at include and exclude" in text
 
 
+async def test_a_check_of_many_pipelines(tmp_path: Path) -> None:
+    """However small a budget is for them, a check asks of many pipelines only their names."""
+    goldrush = GoldRushWorld()
+    for number in range(300):
+        goldrush.create(f"p{number}", phase="RUNNING")
+    async with serve(goldrush=goldrush) as server:
+        status, text = await check(tmp_path, {"name": "g", "provider": "goldrush", "url": server.url})
+        assert {"/platform/pipeline-api/"} == server.counts.keys()
+    assert 0 == status, text
+    assert "300 of 300 pipelines selected" in text
+
+
 @pytest.mark.parametrize(
     ("provider", "key", "said"),
     [
