@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from exporter.config import ConfigError, load, load_web, parse_address
 from exporter.delivery import Delivery, StatusEvents
 from exporter.journal import Journal, JournalError
-from exporter.log_rates import LogRates
 from exporter.otlp.settings import SettingsError, read_destinations
 from exporter.overview import lines_read, overview
 from exporter.polling.scheduler import Scheduler
@@ -21,6 +20,7 @@ from exporter.sources import make_poller, make_provider, share
 from exporter.status.exposition import Exposition
 from exporter.status.gzipped import Group, GzipCache
 from exporter.tailing import SourceLogs
+from exporter.tailing.rates import LogRates
 from exporter.telemetry import Telemetry
 from exporter.tracing import SourceSpans, Tracing
 from exporter.web import ReloadError, WebServer

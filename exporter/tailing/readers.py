@@ -6,28 +6,28 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from exporter.job_watch import JobWatch
-from exporter.log_sinks import About, PipelineLogs, Sink
 from exporter.logs.job_tailer import JobTailer
 from exporter.logs.redact import Redactor
 from exporter.logs.tailer import Channel, Tailer, TailSettings
 from exporter.providers.base import LogStream
 from exporter.providers.budget import Priority
 from exporter.providers.errors import ProviderError
-from exporter.refusals import refused
-from exporter.tail_poller import TailPoller
+from exporter.tailing.job_watch import JobWatch
+from exporter.tailing.refusals import refused
+from exporter.tailing.sinks import About, PipelineLogs, Sink
+from exporter.tailing.tail_poller import TailPoller
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 
     from exporter.config import Source
-    from exporter.log_positions import Positions
     from exporter.logs.resume import Position
     from exporter.logs.tailer import Connection, StreamState
     from exporter.otlp.outbox import Outbox
     from exporter.polling.tracked import TrackedSource
     from exporter.providers.base import Provider
     from exporter.status.model import Job
+    from exporter.tailing.positions import Positions
 
 LIVE_STATES: Final = frozenset(("starting", "running", "degraded", "stopping"))
 """In these a pipeline may log at any moment."""

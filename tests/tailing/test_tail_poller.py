@@ -21,7 +21,7 @@ from exporter.providers.errors import NotFoundError, TimedOutError
 from exporter.providers.goldrush._tails import tails_of
 from exporter.simulator.goldrush_pod import Window
 from exporter.simulator.goldrush_world import GoldRushWorld
-from exporter.tail_poller import TailPoller
+from exporter.tailing.tail_poller import TailPoller
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,7 +18,7 @@ from exporter.logs.moving import Window
 from exporter.logs.moving_log import MovingLog
 from exporter.providers.budget import Priority
 from exporter.providers.errors import ProviderError
-from exporter.refusals import refused
+from exporter.tailing.refusals import refused
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence

@@ -14,22 +14,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exporter.log import report_broken
-from exporter.log_positions import Positions
-from exporter.log_readers import Readers
-from exporter.log_sinks import PipelineLogs
 from exporter.logs.places import choose
 from exporter.status.log_series import LogSeries
+from exporter.tailing.positions import Positions
+from exporter.tailing.readers import Readers
+from exporter.tailing.sinks import PipelineLogs
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from exporter.config import Source
     from exporter.journal import Journal
-    from exporter.log_readers import Reader, Reading
     from exporter.otlp.outbox import Outbox
     from exporter.polling.tracked import TrackedSource
     from exporter.providers.base import Provider
     from exporter.status.model import Job
+    from exporter.tailing.readers import Reader, Reading
 
 BROKEN_SECONDS = 30.0
 

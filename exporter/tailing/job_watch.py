@@ -9,7 +9,7 @@ import msgspec
 
 from exporter.providers.budget import Priority
 from exporter.providers.errors import NotFoundError, ProviderError
-from exporter.refusals import refused
+from exporter.tailing.refusals import refused
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

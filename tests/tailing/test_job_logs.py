@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from exporter.logs.tailer import StreamState
-from tests.job_logs import ACTOR, bodies, lines, reading, seen
+from tests.tailing.job_logs import ACTOR, bodies, lines, reading, seen
 
 
 async def test_a_newer_job_takes_the_place_of_an_older_one() -> None:

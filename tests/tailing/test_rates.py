@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exporter.log_rates import LogRates
+from exporter.tailing.rates import LogRates
 
 A, B = ("s", "a"), ("s", "b")
 

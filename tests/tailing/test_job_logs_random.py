@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.job_logs import Reading, seen
+from tests.tailing.job_logs import Reading, seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
