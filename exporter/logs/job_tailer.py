@@ -122,6 +122,10 @@ class JobTailer(Channel):
             await self._sleep(backoff.next_seconds(retry_after))
         return False
 
+    async def ends_here(self) -> bool:
+        """Ask whether the job has still ended: it may run again, and be within a line. Raises StreamRefusedError."""
+        return await self._watch.ask()
+
     @property
     def _lines_read(self) -> int:
         """How many lines are handed on in all."""

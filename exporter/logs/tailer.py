@@ -232,6 +232,10 @@ class Channel:
             self._stats.version += 1
             await connection.close()
 
+    async def ends_here(self) -> bool:
+        """Whether a complete text really has ended: then its last line needs no newline."""
+        return True
+
     def broken_off(self, reason: str) -> None:
         """Count a stream that ended or could not be opened."""
         self._stats.reconnects[reason] += 1
@@ -356,17 +360,12 @@ class Following:
 
     async def _complete(self) -> None:
         """Take in what only the end of a text decides: its last line, and which of its lines are new."""
-        if torn := self._lines.torn:
-            self._lines.reset()
+        if (torn := self._lines.torn) and await self._tailer.ends_here():
             await self._take(self._connection.resume.feed(torn + b"\n"))
         await self._take(self._connection.resume.settle())
 
     def _patience(self) -> float | None:
-        """Return how long to wait for more of what is open or undecided; None while there is nothing.
-
-        A silence within a complete text says nothing of its lines: neither records end with it, nor is it decided what
-        is new. What is open when it stalls is read again.
-        """
+        """Return how long to wait for more of what is open or undecided; None: for ever, as in a complete text."""
         if self._connection.complete:
             return STALLED_SECONDS
         if self._assembler.open_lines:

@@ -158,9 +158,16 @@ async def test_an_empty_stream_is_opened_again_without_asking() -> None:
 
 async def test_a_last_line_without_a_newline_is_read_when_the_job_has_ended() -> None:
     """While it runs such a line may grow; once it has ended the line is whole."""
-    script = Script([(lines(0, 2) + line(2)[:30], "end")], [((lines(0, 3)).rstrip("\n"), "end")])
+    script = Script([(lines(0, 2) + line(2)[:30], "end")], [((lines(0, 3)).rstrip("\n"), "end")], asked=True)
     await read(script)
     assert bodies(0, 3) == script.bodies
+
+
+async def test_a_line_that_a_resurrected_job_has_begun_is_not_whole() -> None:
+    """The job runs again while its log is read as a whole, and is within a line: that one is left for the next stream."""
+    script = Script([(lines(0, 2), "cut")], [(lines(0, 2) + line(2)[:30], "end")], asked=False)
+    await read(script)
+    assert (bodies(0, 2), 1) == (script.bodies, script.asks)
 
 
 async def test_a_job_that_ended_before_it_was_seen_is_read_once() -> None:
