@@ -287,6 +287,22 @@ async def test_statuses_come_first_and_the_rest_in_turns() -> None:
     assert 24 == len(read) == len(set(read))
 
 
+async def test_more_pipelines_than_a_look_can_read() -> None:
+    """With far too small a budget a look reads a part of the statuses, the next one goes on, and all are shown at once."""
+    ids = [f"pipe_{number}" for number in range(100)]
+    async with scripted(per_second=2.72) as (provider, vendor):
+        provider._pace.turn = no_wait  # type: ignore[method-assign]  # the order is looked at, not the time
+        provider._client.budget.acquire = no_wait  # type: ignore[method-assign,assignment]
+        vendor.lists(*(item(one, one) for one in ids))
+        for one in ids:
+            vendor.has(one)
+        shown = [{one.state for one in (await provider.list()).pipelines} for _ in range(3)]
+        statuses = [path for path in vendor.asked if path.endswith("/status/")]
+    assert [{"running", "unknown"}, {"running", "unknown"}, {"running"}] == shown
+    assert [40, 40, 40] == [len(set(statuses[at : at + 40])) for at in range(0, len(statuses), 40)]
+    assert set(statuses) == {f"{one}/status/" for one in ids}
+
+
 async def no_wait(*_: object) -> None:
     """Do not wait."""
 

@@ -17,6 +17,12 @@ POLL_SHARE: Final = 2 / 3
 FIRST_LOOK_SECONDS: Final = 15.0
 """The first look may cost as much as if the last had been so long ago."""
 
+LOOK_SECONDS: Final = 28.0
+"""A look that needs longer reads a part of the statuses, and the next one goes on.
+
+What is known is to be shown soon, and shown anew before it is too old, which it is after five intervals of 15 s.
+"""
+
 
 class Pace:
     """When the next request of a look may be made: so that a share of the budget is always left."""
@@ -25,6 +31,9 @@ class Pace:
         self._budget = budget
         self._monotonic = monotonic
         self._began: float | None = None
+        self._ended: float | None = None
+        self.most = 0.0
+        """So many requests a look makes."""
         self._paced = False
         self._next = 0.0
 
@@ -38,7 +47,13 @@ class Pace:
         self._paced = self._began is not None  # no log is read before the first look has ended
         elapsed = FIRST_LOOK_SECONDS if self._began is None else now - self._began
         self._began = now
+        idle = 0.0 if self._ended is None else now - self._ended
+        self.most = max(LOOK_SECONDS, idle) * self._per_second
         return elapsed * self._per_second
+
+    def end(self) -> None:
+        """End a look."""
+        self._ended = self._monotonic()
 
     async def turn(self) -> None:
         """Wait for the next request's turn; a burst of one second's worth need not wait."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import logging
 import math
 import urllib.parse
 from typing import TYPE_CHECKING, Any, Final
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from exporter.providers.base import Tail
-    from exporter.providers.http import Answer, HttpClient
+    from exporter.providers.http import HttpClient
     from exporter.status.model import Known
 
 VOCABULARY: Final = Vocabulary(
@@ -45,7 +45,12 @@ MAX_HOLD_SECONDS: Final = 5.0
 MAX_MISSING: Final = 3
 """So many lists in pages may leave out a pipeline that still has a status: pages shift while they are read."""
 
+_log = logging.getLogger(__name__)
+
 _PARTS = ("metrics", "destination-health")
+_SHARE = 0.25
+"""However small the budget is, for each status so many of the other parts are read."""
+
 _IN_THREAD_BYTES = 256 * 1024
 
 
@@ -67,6 +72,7 @@ class GoldRush(Provider):
         self._pipelines: dict[str, Pipeline] = {}
         self._pace = Pace(client.budget)
         self._attempts = 0
+        self._told = False
 
     async def list(self, known: Known = NOTHING_KNOWN) -> Listing:
         """Look at all pipelines: their list, the status of each, and as many metrics and healths as fit."""
@@ -76,8 +82,11 @@ class GoldRush(Provider):
         self._merge(pages)
         give_names(self._pipelines.values(), known.names, keep=not pages.whole)
         selected = [one for one in self._pipelines.values() if known.selects(one.name)]
-        await self._read_all([(one, "status") for one in selected], Priority.LIST)
-        await self._read_all(_due(selected, room - pages.count - len(selected)), Priority.EVENTS)
+        first = _first(selected, max(1, math.ceil((self._pace.most - pages.count) / (1 + _SHARE))))
+        self._tell_of(len(first), len(selected))
+        await self._read_all([(one, "status") for one in first], Priority.LIST)
+        await self._read_all(_due(selected, room - pages.count - len(first), len(first)), Priority.EVENTS)
+        self._pace.end()
         self._forget_gone()
         return Listing(
             [now_of(one, at_ns) for one in self._pipelines.values()],
@@ -112,7 +121,7 @@ class GoldRush(Provider):
         """Return the envelope of an answer. Raises a ProviderError, also when the envelope says that it failed."""
         answer = await self._client.get(BASE + path, params, priority=priority, holds=holds)
         large = len(answer.body) > _IN_THREAD_BYTES
-        envelope = await asyncio.to_thread(_decode, answer) if large else _decode(answer)
+        envelope = await asyncio.to_thread(decode_json, answer) if large else decode_json(answer)
         if not isinstance(envelope, dict):
             raise MalformedError(answer.url, "answered with something else than an envelope of data and error")
         if envelope.get("error"):
@@ -162,6 +171,18 @@ class GoldRush(Provider):
             pipeline.missing += 1
             if pages.whole and (pages.count == 1 or pipeline.missing >= MAX_MISSING):
                 del self._pipelines[pipeline_id]
+
+    def _tell_of(self, read: int, selected: int) -> None:
+        """Say once when the budget is too small to look at all pipelines at once."""
+        if read < selected and not self._told:
+            self._told = True
+            _log.warning(
+                "%s: the budget of %g requests/s is small for %d pipelines: one look reads the status of %d of them",
+                BASE,
+                self._client.budget.per_second,
+                selected,
+                read,
+            )
 
     def _forget_gone(self) -> None:
         """Forget those that the list left out and of which the vendor knows no status either."""
@@ -214,30 +235,19 @@ class GoldRush(Provider):
         return data
 
 
-def _decode(answer: Answer) -> Any:
-    """Decode an answer. Half a character in it, where a log was cut, is replaced. Raises MalformedError."""
-    try:
-        return decode_json(answer)
-    except MalformedError:
-        if b"\\ud" not in answer.body.lower():
-            raise
-        try:
-            text = json.dumps(json.loads(answer.body), ensure_ascii=False)
-        except (ValueError, RecursionError):
-            text = ""
-        if not text:
-            raise
-    return json.loads(text.encode(errors="surrogatepass").decode(errors="replace"))
+def _first(pipelines: Sequence[Pipeline], most: int) -> Sequence[Pipeline]:
+    """Return of which pipelines the status is read: of all, or of those that were longest not looked at.
 
-
-def _due(pipelines: Sequence[Pipeline], room: float) -> Sequence[tuple[Pipeline, str]]:
-    """Return what is to be read beside the statuses: all, or as much as there is room for, the oldest first.
-
-    However small the budget is, some of it is read in each look.
+    Those that the list leaves out come before all others: their status tells whether they are gone.
     """
+    return sorted(pipelines, key=lambda one: (not one.missing, one.tried.get("status", 0)))[:most]
+
+
+def _due(pipelines: Sequence[Pipeline], room: float, read: int) -> Sequence[tuple[Pipeline, str]]:
+    """Return what is to be read beside the statuses: all, or as much as there is room for, the oldest first."""
     parts = [(one, part) for one in pipelines for part in _PARTS]
     parts.sort(key=lambda one: one[0].tried.get(one[1], 0))
-    return parts[: max(int(room), math.ceil(len(pipelines) / 4))]
+    return parts[: max(int(room), math.ceil(read * _SHARE))]
 
 
 def _quoted(pipeline_id: str) -> str:
