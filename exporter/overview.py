@@ -19,15 +19,18 @@ from exporter.web.overview import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from exporter.app import Exporter
     from exporter.polling.poller import Poller
     from exporter.polling.tracked import Tracked
     from exporter.status.model import Component, PipelineNow
+    from exporter.status.tracker import Pipeline
 
 NS = 1_000_000_000
 TRANSITIONS = 30
+_DEPLOYMENT = ("resources", "runtime")
+"""The facets that say how a pipeline of Feldera is, whenever its program was compiled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,7 @@ def _pipeline(exporter: Exporter, row: _Row) -> PipelineOverview:
         state=row.state,
         statuses=now.words if now else {},
         desired=now.desired if now else {},
-        since_seconds=_since(now),
+        since_seconds=_since(now, pipeline, tuple(poller.source.context.vocabulary.facets)),
         error_code=now.error_code if now else None,
         error_text=now.error_message if now else None,
         events_total=pipeline.events,
@@ -127,14 +130,14 @@ def _pipeline(exporter: Exporter, row: _Row) -> PipelineOverview:
     )
 
 
-def _since(now: PipelineNow | None) -> float | None:
-    """Return when the pipeline's deployment came to be as it is, not when its program was compiled."""
-    times = (
-        []
-        if now is None
-        else [now.since_seconds[facet] for facet in ("resources", "runtime") if facet in now.since_seconds]
-    )
-    return max(times, default=None)
+def _since(now: PipelineNow | None, pipeline: Pipeline, facets: Sequence[str]) -> float | None:
+    """Return when the pipeline came to be as it is; of Feldera not when its program was compiled."""
+    if now is None:
+        return None
+    told = set(_DEPLOYMENT) & set(facets) or set(facets)
+    entered = dict(zip(facets, pipeline.entered_ns, strict=True))
+    times = [entered[facet] / NS if entered[facet] else now.since_seconds.get(facet, 0.0) for facet in told]
+    return max(times, default=0.0) or None
 
 
 def _transitions(exporter: Exporter, source: str | None) -> list[TransitionOverview]:
