@@ -7,7 +7,7 @@ READY_DEV := $(VENV)/.installed-dev
 READY_INTEGRATION := $(VENV)/.installed-integration
 LISTEN ?= 127.0.0.1:10067
 
-.PHONY: run test fuzz integration chaos outage bench lint format lock clean
+.PHONY: run test fuzz integration chaos outage vendors bench lint format lock clean
 
 run: $(READY)
 	$(BIN)/pipeline-exporter demo --listen $(LISTEN)
