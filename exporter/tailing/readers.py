@@ -18,7 +18,7 @@ from exporter.tailing.sinks import About, PipelineLogs, Sink
 from exporter.tailing.tail_poller import TailPoller
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+    from collections.abc import Awaitable, Callable, Collection, Mapping
 
     from exporter.config import Source
     from exporter.logs.resume import Position
@@ -42,12 +42,34 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A reader with what it writes to, by stream."""
+    """A reader with what it writes to. Of one stream this is in tuples: there may be thousands, and a dict is large."""
 
     pipeline_id: str
     reader: Reader
-    sinks: MutableMapping[str, Sink]
-    channels: MutableMapping[str, Channel]
+    sinks: Collection[Sink]
+    channels: Collection[tuple[str, Channel]]
+    """By stream."""
+
+
+class _Opening:
+    """How the stream of one pipeline is opened, by the name that it has at that moment."""
+
+    __slots__ = ("_known", "_pipeline", "_readers")
+
+    def __init__(self, readers: Readers, pipeline: PipelineLogs, *, known: bool) -> None:
+        self._readers = readers
+        self._pipeline = pipeline
+        self._known = known
+
+    async def open(self, position: Position | None, again: bool) -> Connection:  # noqa: FBT001  (the tailer's own call)
+        """Open it, to go on after a position."""
+        pipeline = self._pipeline
+        priority = Priority.REOPEN if again or self._known else Priority.OPEN
+        return await self._readers.open(LogStream(pipeline.id, pipeline.id, pipeline.name), position, priority)
+
+    async def confirm(self) -> bool:
+        """Ask whether the name is still the pipeline's own."""
+        return await self._readers.confirm(self._pipeline.id)
 
 
 class Readers:
@@ -81,23 +103,19 @@ class Readers:
         if not known:
             state.skip_before_ns = self._now_ns()
         sink = self._sink(pipeline, pipeline.id, About())
-
-        async def open_stream(position: Position | None, again: bool) -> Connection:  # noqa: FBT001  (the tailer's own call)
-            priority = Priority.REOPEN if again or known else Priority.OPEN
-            return await self._open(LogStream(pipeline.id, pipeline.id, pipeline.name), position, priority)
-
+        opening = _Opening(self, pipeline, known=known)
         tailer = Tailer(
             f"{self._source.name}/{pipeline.name}",
-            open_stream,
+            opening.open,
             sink.put,
             self._redactor(),
             self._settings,
             pipeline.stats,
             state,
-            confirm=lambda: self._confirm(pipeline.id),
+            confirm=opening.confirm,
             sleep=self._sleep,
         )
-        return Reading(pipeline.id, tailer, {pipeline.id: sink}, {pipeline.id: tailer})
+        return Reading(pipeline.id, tailer, (sink,), ((pipeline.id, tailer),))
 
     def job(self, pipeline: PipelineLogs, job: Job) -> Reading:
         """Make what reads the log of a job."""
@@ -117,7 +135,7 @@ class Readers:
 
         async def open_stream(position: Position | None, again: bool, whole: bool) -> Connection:  # noqa: FBT001  (the tailer's own call)
             stream = LogStream(job.key, pipeline.id, pipeline.name, watch.seen(whole=whole))
-            return await self._open(stream, position, Priority.REOPEN if again or known else Priority.OPEN)
+            return await self.open(stream, position, Priority.REOPEN if again or known else Priority.OPEN)
 
         tailer = JobTailer(
             f"{self._source.name}/{pipeline.name} {job.kind} {job.id}",
@@ -130,7 +148,7 @@ class Readers:
             watch=watch,
             sleep=self._sleep,
         )
-        return Reading(pipeline.id, tailer, {job.key: sink}, {job.key: tailer})
+        return Reading(pipeline.id, tailer, (sink,), ((job.key, tailer),))
 
     def tails(self, pipeline: PipelineLogs) -> Reading:
         """Make what asks for the tails of a pipeline's pods."""
@@ -169,7 +187,7 @@ class Readers:
             forget=forget,
             sleep=self._sleep,
         )
-        return Reading(pipeline.id, poller, sinks, channels)
+        return Reading(pipeline.id, poller, sinks.values(), channels.items())
 
     def forget(self, pipeline: PipelineLogs, stream: str) -> None:
         """Let go of a stream that is not read and does not come back."""
@@ -203,14 +221,14 @@ class Readers:
         tracked = self._tracked.by_id.get(pipeline_id)
         return tracked is not None and tracked.now is not None and tracked.now.state in LIVE_STATES
 
-    async def _open(self, stream: LogStream, position: Position | None, priority: Priority) -> Connection:
+    async def open(self, stream: LogStream, position: Position | None, priority: Priority) -> Connection:
         """Open a stream; what goes wrong becomes the label of a reconnect."""
         try:
             return await self._provider.open_log(stream, position, priority)
         except ProviderError as error:
             raise refused(error) from error
 
-    async def _confirm(self, pipeline_id: str) -> bool:
+    async def confirm(self, pipeline_id: str) -> bool:
         """Ask whether the name that a pipeline is known by is still its own."""
         tracked = self._tracked.by_id.get(pipeline_id)
         if tracked is None or tracked.now is None:

@@ -99,7 +99,7 @@ class SourceLogs:
             for pipeline in self._pipelines.values():
                 self._positions.note(pipeline.id, pipeline.id, pipeline.base)
         for reading in (log.reading for log in self._logs.values()):
-            for stream, channel in reading.channels.items():
+            for stream, channel in reading.channels:
                 self._positions.note(reading.pipeline_id, stream, channel.state)
 
     def sync(self, names: Mapping[str, str]) -> None:
@@ -160,7 +160,7 @@ class SourceLogs:
         else:
             pipeline.name = name
             for log in (self._logs[key] for key in self._keys(pipeline_id)):
-                for sink in log.reading.sinks.values():
+                for sink in log.reading.sinks:
                     sink.rename()
         with self._series.lock:
             self._series.logs[pipeline_id] = LogSeries(self._context, name, pipeline.stats, self._began_seconds)
@@ -203,7 +203,7 @@ class SourceLogs:
     def _stop(self, key: str) -> None:
         """Stop to read; what was handed on is in the outbox, and the states are kept."""
         log = self._logs.pop(key)
-        for stream, channel in log.reading.channels.items():
+        for stream, channel in log.reading.channels:
             self._positions.keep(log.reading.pipeline_id, stream, channel.state)
         log.task.cancel()
         self._stopping.add(log.task)
