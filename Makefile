@@ -12,8 +12,11 @@ LISTEN ?= 127.0.0.1:10067
 run: $(READY)
 	$(BIN)/pipeline-exporter demo --listen $(LISTEN)
 
+# More than there may be cores: many tests wait for a process or a server.
+WORKERS = $(shell cores=$$(nproc); echo $$((cores > 4 ? cores : 4)))
+
 test: $(READY_DEV)
-	$(BIN)/python -m pytest -m "not integration" -n auto $(ARGS)
+	$(BIN)/python -m pytest -m "not integration" -n $(WORKERS) $(ARGS)
 
 integration: $(READY_INTEGRATION)
 	$(BIN)/python -m tests.integration.servers
