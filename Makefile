@@ -63,9 +63,12 @@ lock: $(READY_DEV)
 	$(LOCK) --output-file requirements/integration.txt --group integration
 
 clean:
-	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build *.egg-info $(COMPILED:.pyx=.c) $(COMPILED:.pyx=.*.so) .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
-$(VENV)/.installed-%: requirements/%.txt pyproject.toml
+# The hottest loops are compiled where there is a compiler; without one everything works too, only slower.
+COMPILED := $(wildcard exporter/*/*.pyx)
+
+$(VENV)/.installed-%: requirements/%.txt pyproject.toml $(COMPILED)
 	@echo "Installing into $(VENV), about a minute …"
 	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<

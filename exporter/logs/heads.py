@@ -18,10 +18,8 @@ _TARGET: Final = rb"[A-Za-z0-9_]+(?:::[A-Za-z0-9_]+)*"
 TARGET_SHAPE: Final = re.compile(_TARGET)
 
 RUNNER: Final = b"[manager] "
+CONTROL_PLANE: Final = b"[control-plane] "
 _OLD_PIPELINE: Final = b"[pipeline-"
-_CONTROL_PLANE: Final = b"[control-plane] "
-NOT_PIPELINES: Final = frozenset((RUNNER, _CONTROL_PLANE))
-"""Beginnings of lines that have a shape of their own, unless they are coloured."""
 
 _HEAD = re.compile(
     rb"(\[[0-9A-Za-z_.-]+(?: host=[^\]\s]+)?\] )"
@@ -76,8 +74,8 @@ def parse(line: bytes, text: bytes) -> Head | None:
 def _message(prefix: bytes, rest: bytes) -> _Said:
     """Return message, target and spans of a line that is not the runner's, as the fields of a head."""
     spans = b""
-    target, message = (b"", rest) if prefix == _CONTROL_PLANE else _target(_TARGET_TWO_SPACES, rest)
-    if not target and prefix != _CONTROL_PLANE:
+    target, message = (b"", rest) if prefix == CONTROL_PLANE else _target(_TARGET_TWO_SPACES, rest)
+    if not target and prefix != CONTROL_PLANE:
         match = _SPANS.fullmatch(rest)
         if match and _SPANS_SHAPE.fullmatch(match[1]):
             spans, target, message = match.groups()

@@ -1,157 +1,80 @@
-"""The hot path: lines of a pipeline with an ordinary head, a whole block at a time.
+"""The hot path: lines of a pipeline with an ordinary head, many at a time.
 
-    block ─▶ one expression ─▶ rows, as columns: seconds, microseconds, heads, bodies ─▶ Run
+    block ─▶ Reader ─┬─▶ Columns: times, heads, bodies     (ordinary lines that follow each other)
+                     └─▶ bytes                             (lines that are not ordinary)
 
-The expression takes lines apart and says little about what it found. That the parts are what they seem is proved
-column by column: seconds and heads are looked up in tables of what was parsed before. Rows that do not stand the
-proof, and lines that are no rows, are left to the assembler, which reads them line by line with `heads.parse` and
-comes to the same result, only slower.
+Lines that are not ordinary are left to the assembler, which reads them one by one with `heads.parse`, and would come to
+the same result for the others, only slower. The reader is compiled where a compiler was found when this was installed;
+everywhere else a regular expression does the same.
 """
 
 from __future__ import annotations
 
-import re
-from itertools import compress
-from operator import add
-from typing import TYPE_CHECKING, Final, NamedTuple
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Protocol
 
-import msgspec
-
-from exporter.logs import ansi, heads
-from exporter.logs.run import OrdinaryHead, Run
+from exporter.logs import ansi
+from exporter.logs.expression import Expression
+from exporter.logs.layout import heads_of, learn
+from exporter.logs.run import Columns
 from exporter.logs.times import SECONDS
+
+try:
+    from exporter.logs import _rows
+except ImportError:  # pragma: no cover - no compiler at the installation
+    _COMPILED = False
+else:
+    _COMPILED = True
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_KEEP: Final = 4096
-_SOME_TIME: Final = b"2026-01-01T00:00:00.000000"
+    from exporter.logs.layout import Layout
 
-_PREFIX = re.compile(rb"^(\[[0-9A-Za-z_.-]+(?: host=[^\]\s]+)?\] )(\x1b\[2m)?(?=[0-9]{4}-)", re.MULTILINE)
-
-# A head goes on over `::` and over `: ` (of spans), up to the first of what separates it from the message. All is
-# possessive, and nothing is said of newlines but at the end, as that is twice as fast: a head with one is none.
-_HEAD: Final = rb"[^:]*+(?:::[^:]*+)*+"
-_ROW: Final = rb"%b(.{19})\.(.{6})(Z" + _HEAD + rb"(?::%b (?! )" + _HEAD + rb")*+):%b  ([^\n]*+)\n"
-_STRIDE: Final = 5
-"""What is split by it: the text before a row, four parts of the row, and so on."""
+__all__ = ["Compiled", "Reader", "learn", "reader"]
 
 
-class _SecondsBefore(dict[bytes, int]):
-    """The nanoseconds of the second before the one that is written; KeyError where it is no time."""
+class Reader(Protocol):
+    """Reads lines of one layout."""
 
-    def __missing__(self, text: bytes) -> int:
-        if len(self) >= _KEEP:
-            self.clear()
-        self[text] = SECONDS[text] - 1_000_000_000
-        return self[text]
+    layout: Layout
 
-
-_SECONDS_BEFORE: Final = _SecondsBefore()
-_read_integers: Final = msgspec.json.Decoder(list[int]).decode
+    def read(self, block: bytes, max_bytes: int) -> Iterator[Columns | bytes]:
+        """Give the lines of a block in order: columns of ordinary ones, with bodies of at most `max_bytes`; and others."""
 
 
-class _Heads(dict[bytes, OrdinaryHead]):
-    """What is said by all that stands from the time to the message; KeyError for what is no ordinary head."""
+class Compiled:
+    """The compiled reader."""
 
-    def __init__(self, prefix: bytes, separator: bytes) -> None:
-        self._prefix = prefix
-        self._separator = separator
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self._heads = _heads_of(layout.end)
 
-    def __missing__(self, text: bytes) -> OrdinaryHead:
-        line = self._prefix + _SOME_TIME + text + self._separator
-        head = None if ansi.ESC in text and ansi.ESC not in self._separator else heads.parse(line, ansi.strip(line))
-        if head is None or not head.target or head.body or head.attributes or head.unfinished:
-            raise KeyError(text)
-        if len(self) >= _KEEP:
-            self.clear()
-        self[text] = OrdinaryHead(head.severity, head.severity_text, head.target, head.spans)
-        return self[text]
-
-
-class Layout(NamedTuple):
-    """How the ordinary lines of a pipeline are built: prefix, time, head, separator, message."""
-
-    prefix: bytes
-    """What stands before the time."""
-    separator: bytes
-    row: re.Pattern[bytes]
-    heads: _Heads
+    def read(self, block: bytes, max_bytes: int) -> Iterator[Columns | bytes]:
+        """Give the lines of a block in order: columns of ordinary ones, with bodies of at most `max_bytes`; and others."""
+        prefix, end = self.layout
+        at = 0
+        while at < len(block):
+            begin = at
+            at, times, said, bodies, escaped = _rows.take(block, at, prefix, end, SECONDS, self._heads, max_bytes)
+            if escaped:
+                bodies = ansi.SEQUENCES.sub(b"", b"\n".join(bodies)).split(b"\n")
+            if bodies:
+                yield Columns(times, said, bodies, partial(_part, block, begin, at))
+            if at < len(block):
+                begin, at = at, block.find(b"\n" + prefix, at) + 1 or len(block)
+                yield block[begin:at]
 
 
-class Rows(NamedTuple):
-    """Lines that look ordinary and follow each other, in columns of equal length."""
-
-    seconds: list[bytes]
-    microseconds: list[bytes]
-    heads: list[bytes]
-    """All from the time to the separator."""
-    bodies: list[bytes]
-
-    def part(self, begin: int, end: int) -> Rows:
-        """Return the rows from number `begin` up to, not including, `end`."""
-        return Rows(*(column[begin:end] for column in self))
-
-    def lines(self, layout: Layout) -> bytes:
-        """Return the lines that they were."""
-        rows = zip(*self, strict=True)
-        return b"".join(
-            b"%b%b.%b%b%b%b\n" % (layout.prefix, second, microsecond, head, layout.separator, body)
-            for second, microsecond, head, body in rows
-        )
+def _part(block: bytes, begin: int, end: int) -> bytes:
+    return block[begin:end]
 
 
-def learn(block: bytes) -> Layout | None:
-    """Return the layout of the first line in a block that is a pipeline's; None where there is none."""
-    for match in _PREFIX.finditer(block):
-        name, colour = match.groups(b"")
-        if colour or name not in heads.NOT_PIPELINES:
-            end = b"\x1b[0m" if colour else b""
-            prefix, separator = name + colour, b":" + end + b"  "
-            row = re.compile(_ROW % (re.escape(prefix), re.escape(end), re.escape(end)))
-            return Layout(prefix, separator, row, _Heads(prefix, separator))
-    return None
+@lru_cache(maxsize=4)
+def _heads_of(end: bytes) -> _rows.Heads:
+    return _rows.Heads(heads_of(end).__getitem__)
 
 
-def parts(block: bytes, layout: Layout) -> Iterator[Rows | bytes]:
-    """Give the lines of a block in order: rows that look ordinary together, and as text those that do not."""
-    flat = layout.row.split(block)
-    rows = Rows(*(flat[column::_STRIDE] for column in range(1, _STRIDE)))
-    between = flat[::_STRIDE]
-    count = len(rows.bodies)
-    text = b""
-    begin = 0
-    for place in compress(range(count + 1), between):
-        if place > begin:
-            if text:
-                yield text
-            yield rows.part(begin, place)
-            text = b""
-        text += between[place]
-        begin = place
-        if place < count and not text.endswith(b"\n"):  # what looks like a row stands within a line
-            text += rows.part(place, place + 1).lines(layout)
-            begin = place + 1
-    if text:
-        yield text
-    if begin < count:
-        yield rows.part(begin, count) if begin else rows
-
-
-def read(rows: Rows, layout: Layout, observed_ns: int, number: int, max_bytes: int) -> Run | None:
-    """Return the records of rows whose first is line `number`; None when one of the rows is not ordinary."""
-    seconds, microseconds, texts, bodies = rows
-    if not b"".join(microseconds).isdigit():
-        return None
-    try:
-        whole = list(map(_SECONDS_BEFORE.__getitem__, seconds))
-        said = list(map(layout.heads.__getitem__, texts))
-    except KeyError:
-        return None
-    text = b"\n".join(bodies)
-    if len(text) > max_bytes and len(max(bodies, key=len)) > max_bytes:
-        return None
-    said_bodies = ansi.SEQUENCES.sub(b"", text).split(b"\n") if ansi.ESC in text else bodies
-    # As JSON they are read at once. The 1 before each, a second too much, is there because no number begins with 0.
-    fractions = _read_integers(b"[1" + b"000,1".join(microseconds) + b"000]")
-    return Run(number, observed_ns, list(map(add, whole, fractions)), said, said_bodies)
+def reader(layout: Layout) -> Reader:
+    """Return the fastest reader that there is."""
+    return Compiled(layout) if _COMPILED else Expression(layout)

@@ -1,7 +1,7 @@
 """Lines put together to records.
 
-    block ─▶ parts ─▶ ordinary.read ──▶ runs               (ordinary lines, many at a time)
-                 └──▶ line by line ───▶ panic, open, last  (all that is not ordinary)
+    block ─▶ ordinary ─┬─▶ runs                                (ordinary lines, many at a time)
+                       └─▶ line by line ─▶ panic, open, last   (all that is not ordinary)
 
 What is open:
 - `_last`, a record of one ordinary line, or `_open`, any other record; never both. The next line may continue it.
@@ -30,9 +30,6 @@ __all__ = ["Assembler", "Record", "Run"]
 _SMALLEST_BYTES: Final = 4
 """Of a record's size limit: one character must fit."""
 
-_FEW: Final = 8
-"""So many lines are read one by one when one of them is not ordinary: they are not worth another try."""
-
 
 class Assembler:
     """Records from the blocks of one stream, with lines of a dialect. `max_bytes` limits the body of each."""
@@ -44,7 +41,7 @@ class Assembler:
         """The same by severity; a continuation line counts under its head's."""
         self._max = max(max_bytes, _SMALLEST_BYTES)
         self._dialect = dialect
-        self._layout: ordinary.Layout | None = None
+        self._reader: ordinary.Reader | None = None
         self._observed_ns = 0
         self._out: list[Record | Run] = []
         self._last: Record | None = None
@@ -70,17 +67,21 @@ class Assembler:
         """Take a block of whole lines, read at `observed_ns`, and return the records that are complete with it."""
         self._observed_ns = observed_ns
         text = block if block.isascii() else _valid(block)
-        layout = self._layout
-        if self._dialect.ordinary and (layout is None or layout.prefix not in text):
-            layout = self._layout = ordinary.learn(text) or layout
-        if layout is None:
+        reader = self._reader
+        if self._dialect.ordinary and (reader is None or reader.layout.prefix not in text):
+            layout = ordinary.learn(text)
+            if layout is not None:
+                reader = self._reader = ordinary.reader(layout)
+        if reader is None:
             self._read_lines(text)
         else:
-            for part in ordinary.parts(text, layout):
+            for part in reader.read(text, self._max):
                 if isinstance(part, bytes):
                     self._read_lines(part)
+                elif self._panic is not None:
+                    self._read_lines(part.lines())
                 else:
-                    self._read_rows(part, layout)
+                    self._take(Run(self.lines, observed_ns, *part[:3]))
         return self._given_out()
 
     def flush(self) -> list[Record | Run]:
@@ -92,20 +93,6 @@ class Assembler:
     def _given_out(self) -> list[Record | Run]:
         out, self._out = self._out, []
         return out
-
-    def _read_rows(self, rows: ordinary.Rows, layout: ordinary.Layout) -> None:
-        """Read lines that look ordinary: those that are none one by one, as also what comes while a panic is open."""
-        if self._panic is None:
-            run = ordinary.read(rows, layout, self._observed_ns, self.lines, self._max)
-            if run is not None:
-                self._take(run)
-                return
-        count = len(rows.bodies)
-        if count > _FEW:
-            self._read_rows(rows.part(0, count // 2), layout)
-            self._read_rows(rows.part(count // 2, count), layout)
-        else:
-            self._read_lines(rows.lines(layout))
 
     def _take(self, run: Run) -> None:
         """Give out a run but for its last record, which stays open."""

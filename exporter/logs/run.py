@@ -6,12 +6,12 @@ A Python object a record, with its fields gone through one by one, would cost mo
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.logs.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
 
 class OrdinaryHead:
@@ -27,15 +27,25 @@ class OrdinaryHead:
         self.spans = spans
 
 
+class Columns(NamedTuple):
+    """What lines that follow each other say, each a record of its own; the columns are of equal length."""
+
+    times_ns: list[int]
+    heads: list[OrdinaryHead]
+    bodies: list[bytes]
+    lines: Callable[[], bytes]
+    """The lines themselves."""
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """Records of one line each, in columns of equal length; their lines follow each other from `first_line`."""
 
     first_line: int
     observed_ns: int
-    times_ns: Sequence[int]
-    heads: Sequence[OrdinaryHead]
-    bodies: Sequence[bytes]
+    times_ns: list[int]
+    heads: list[OrdinaryHead]
+    bodies: list[bytes]
 
     @property
     def count(self) -> int:

@@ -1,13 +1,20 @@
 """HTTP's chunked coding (RFC 9112, section 7.1) taken off a stream, however it comes in pieces.
 
-A vendor that sends each line in a chunk of its own makes thousands of them in one read: those are parted by one split,
-and taken as they are when every length is what its chunk says. All else is read chunk by chunk.
+A vendor that sends each line in a chunk of its own makes thousands of them in one read: those are taken at once, by
+compiled code where a compiler was found when this was installed. All else is read chunk by chunk.
 """
 
 from __future__ import annotations
 
 import re
 from typing import Final
+
+try:
+    from exporter.providers import _chunks
+except ImportError:  # pragma: no cover - no compiler at the installation
+    _COMPILED = False
+else:
+    _COMPILED = True
 
 _LONGEST_LINE_BYTES: Final = 16 * 1024
 """Of a chunk's size with its extensions, and of a trailer."""
@@ -41,6 +48,26 @@ class ChunkedError(ValueError):
         self.before = before
 
 
+def take_by_split(data: bytes, at: int) -> tuple[bytes, int]:
+    """Take the chunks that are whole, from `at` on, if that can be done by one split, else none.
+
+    Returns what is in them, and where the next one begins. They are taken when every length is what its chunk says.
+    """
+    parts = data[at:].split(b"\r\n") if at else data.split(b"\r\n")
+    pairs = (len(parts) - 1) // 2 * 2
+    sizes, texts = parts[0:pairs:2], parts[1:pairs:2]
+    try:
+        if not pairs or list(map(_SIZES.__getitem__, sizes)) != list(map(len, texts)):
+            return b"", at
+    except KeyError:
+        return b"", at
+    return b"".join(texts), len(data) - len(b"\r\n".join(parts[pairs:]))
+
+
+take_many = _chunks.take if _COMPILED else take_by_split
+"""Take the chunks that are whole, as `take_by_split` does; where one is not plain, those before it."""
+
+
 class ChunkDecoder:
     """Feed it what comes; it gives back the data, also of a chunk of which only a part has come."""
 
@@ -65,24 +92,13 @@ class ChunkDecoder:
         tried = False
         while at < len(data) and not self.done and not self._held:
             if self._place == "size" and not tried:
-                at = self._many(data, at, out)
+                taken, at = take_many(data, at)
+                if taken:
+                    out.append(taken)
                 tried = True
             else:
                 at = self._one(data, at, out)
         return out[0] if len(out) == 1 else b"".join(out)
-
-    def _many(self, data: bytes, at: int, out: list[bytes]) -> int:
-        """Take all chunks that are whole, if that can be done at once; return where the next begins."""
-        parts = data[at:].split(b"\r\n") if at else data.split(b"\r\n")
-        pairs = (len(parts) - 1) // 2 * 2
-        sizes, texts = parts[0:pairs:2], parts[1:pairs:2]
-        try:
-            if not pairs or list(map(_SIZES.__getitem__, sizes)) != list(map(len, texts)):
-                return at
-        except KeyError:
-            return at
-        out.append(b"".join(texts))
-        return len(data) - len(b"\r\n".join(parts[pairs:]))
 
     def _one(self, data: bytes, at: int, out: list[bytes]) -> int:
         """Take what comes next; return where it ends."""

@@ -9,11 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.logs import ansi, heads, ordinary
+from exporter.logs.expression import Expression
 from exporter.logs.records import Assembler
 from exporter.logs.run import Run, singles
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
+
+    from exporter.logs.layout import Layout
+    from exporter.logs.ordinary import Reader
 
 COLOURED = (
     b"[p] \x1b[2m",
@@ -45,6 +49,15 @@ SCRAPS = (
     b"\xe9",
 )
 parts = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 40), st.sampled_from(SCRAPS)), max_size=3)
+
+
+@pytest.fixture(autouse=True, scope="module", params=[Expression, ordinary.reader], ids=["expression", "fastest"])
+def _reader(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Have the lines read by each of the readers; without a compiler both are the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        make: Callable[[Layout], Reader] = request.param
+        patch.setattr(ordinary, "reader", make)
+        yield
 
 
 def line(shape: Sequence[bytes], changes: list[tuple[int, int, bytes]], *, spans: bool) -> bytes:
@@ -90,8 +103,28 @@ def test_other_lines_part_runs() -> None:
     one = line(PLAIN, [], spans=False) + b"\n"
     layout = ordinary.learn(one)
     assert layout is not None
-    found = list(ordinary.parts(one + one + b"more\n\n" + one + b"not at the start: " + one + b"end\n", layout))
+    block = one + one + b"more\n\n" + one + b"not at the start: " + one + b"end\n" + one
+    found = list(ordinary.reader(layout).read(block, 100))
 
-    texts = [part if isinstance(part, bytes) else part.lines(layout) for part in found]
-    assert [one + one, b"more\n\n", one, b"not at the start: " + one + b"end\n"] == texts
-    assert [False, True, False, True] == [isinstance(part, bytes) for part in found]
+    texts = [part if isinstance(part, bytes) else part.lines() for part in found]
+    assert [one + one, b"more\n\n", one, b"not at the start: " + one + b"end\n", one] == texts
+    assert [False, True, False, True, False] == [isinstance(part, bytes) for part in found]
+
+
+@given(st.lists(lines | st.sampled_from([b"", b"more", b"[p] ", b"[manager] x", b"\xe9"]), min_size=1, max_size=12))
+def test_every_line_is_given_once_and_in_order(texts: list[bytes]) -> None:
+    """Whatever the lines are, those of the parts are those of the block; and bodies are no longer than allowed."""
+    block = b"\n".join([*texts, b""])
+    layout = ordinary.learn(block)
+    parts = [] if layout is None else list(ordinary.reader(layout).read(block, 20))
+
+    assert b"".join(part if isinstance(part, bytes) else part.lines() for part in parts) == (block if layout else b"")
+    assert all(len(body) <= 20 for part in parts if not isinstance(part, bytes) for body in part.bodies)
+
+
+def test_a_pipeline_named_as_another_writer_is_told_by_its_colours() -> None:
+    """`[manager]` without colours is the runner; `[control-plane]` has lines of its own shape in any case."""
+    layouts = [ordinary.learn(b"%b \x1b[2m2026-" % name) for name in (b"[manager]", b"[control-plane]")]
+    plain = [ordinary.learn(b"%b 2026-" % name) for name in (b"[manager]", b"[control-plane]")]
+
+    assert [True, False, False, False] == [layout is not None for layout in layouts + plain]

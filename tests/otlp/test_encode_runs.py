@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,9 +11,11 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ScopeLogs
 
 from exporter.logs.run import OrdinaryHead, Run, singles
 from exporter.otlp.encode import encode_record, stream_fields
-from exporter.otlp.encode_runs import encode_named, encode_run
+from exporter.otlp.encode_runs import encode_columns, encode_named, encode_run
 from exporter.otlp.wire import WireError, split_fields
 from tests.otlp.samples import severities, times, valid_utf8
+
+Encode = Callable[[Run, bytes, int, bytes], bytes]
 
 heads = st.builds(
     OrdinaryHead,
@@ -22,7 +26,7 @@ heads = st.builds(
 )
 bodies = valid_utf8() | st.sampled_from([b"", b"x" * 4095, b"x" * 4096, b"x" * 110, b"x" * 128])
 numbers = st.one_of(
-    st.integers(0, 1200), st.integers(9_900, 10_100), st.integers(999_900, 1_000_100), st.integers(0, 2**62)
+    st.integers(0, 1200), st.integers(9_900, 10_100), st.integers(999_900, 1_000_100), st.integers(0, 2**70)
 )
 streams = st.sampled_from([b"", stream_fields(trace_id=b"t" * 16, span_id=b"s" * 8), b"\x7a\x01x" * 400])
 
@@ -34,6 +38,10 @@ def runs(draw: st.DrawFn) -> Run:
     lines = draw(st.lists(st.tuples(times, st.sampled_from(known), bodies), min_size=1, max_size=30))
     times_ns, said, texts = zip(*lines, strict=True)
     return Run(draw(st.integers(0, 99)), draw(times), list(times_ns), list(said), list(texts))
+
+
+ways = pytest.mark.parametrize("encode", [encode_columns, encode_run])
+"""Without a compiler both are the same."""
 
 
 def plain(run: Run, beginning: bytes, number: int, stream: bytes) -> list[bytes]:
@@ -51,12 +59,15 @@ def decoded(records: bytes) -> list[LogRecord]:
     return found
 
 
-@given(runs(), st.sampled_from([b"", b"epoch-", b"e" * 200 + b"-"]), numbers, streams)
-def test_a_run_means_the_same_as_its_records(run: Run, beginning: bytes, number: int, stream: bytes) -> None:
+@ways
+@given(run=runs(), beginning=st.sampled_from([b"", b"epoch-", b"e" * 200 + b"-"]), number=numbers, stream=streams)
+def test_a_run_means_the_same_as_its_records(
+    encode: Encode, run: Run, beginning: bytes, number: int, stream: bytes
+) -> None:
     """Also across the numbers at which an id takes a digit more, and with bodies and heads of any length."""
     one_by_one = plain(run, beginning, number, stream)
 
-    assert decoded(b"".join(one_by_one)) == decoded(encode_run(run, beginning, number, stream))
+    assert decoded(b"".join(one_by_one)) == decoded(encode(run, beginning, number, stream))
 
 
 @given(runs(), numbers)
@@ -77,10 +88,19 @@ def test_what_is_no_fields_is_not_parted(fields: bytes) -> None:
         split_fields(fields)
 
 
-def test_a_run_across_thousands_counts_up() -> None:
+@ways
+def test_a_uid_of_over_255_bytes_is_an_error(encode: Encode) -> None:
+    """Also where the number takes one more digit in the middle of a run."""
+    run = Run(0, 7, [1] * 2, [OrdinaryHead("info", b"INFO", b"a::b", b"")] * 2, [b"x"] * 2)
+    with pytest.raises(IndexError):
+        encode(run, b"e" * 250, 999_999, b"")
+
+
+@ways
+def test_a_run_across_thousands_counts_up(encode: Encode) -> None:
     """The ids of 5,000 records in a row are all there, in order."""
     head = OrdinaryHead("info", b"INFO", b"a::b", b"")
     run = Run(0, 7, [1] * 5000, [head] * 5000, [b"x"] * 5000)
-    uids = [one.attributes[0].value.string_value for one in decoded(encode_run(run, b"e-", 7))]
+    uids = [one.attributes[0].value.string_value for one in decoded(encode(run, b"e-", 7, b""))]
 
     assert [f"e-{number}" for number in range(7, 5007)] == uids

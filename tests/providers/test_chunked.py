@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.providers import chunked
 from exporter.providers.chunked import ChunkDecoder, ChunkedError
 from tests.logs.streams import cut
 from tests.providers.plain_chunked import decoded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _TEXTS = st.one_of(
     st.binary(min_size=1, max_size=40),
@@ -17,6 +23,16 @@ _TEXTS = st.one_of(
 _EXTENSIONS = st.sampled_from((b"", b"", b"", b"", b";a=b", b' ; a="\r"', b" "))
 _TRAILERS = st.sampled_from((b"\r\n", b"\r\n", b"A: b\r\nC: d\r\n\r\n"))
 places = st.lists(st.integers(0, 100_000), max_size=12)
+
+
+@pytest.fixture(
+    autouse=True, scope="module", params=[chunked.take_by_split, chunked.take_many], ids=["split", "fastest"]
+)
+def _take(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Have many chunks taken in each of the ways; without a compiler both are the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chunked, "take_many", request.param)
+        yield
 
 
 @st.composite
