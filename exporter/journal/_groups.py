@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -47,5 +46,5 @@ def unpack(packed: bytes) -> list[Group]:
         return msgspec.msgpack.decode(
             gzips.decompress(packed) if packed.startswith(_GZIP) else packed, type=list[Group]
         )
-    except (msgspec.MsgspecError, zlib.error, TypeError, AttributeError) as error:
+    except (msgspec.MsgspecError, ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"a batch in the journal cannot be read: {error}") from error
