@@ -1,7 +1,10 @@
-# Stage one makes the virtual environment. Nothing of pip, the build backend or the sources is in the final image.
+# Stage one makes the virtual environment. Nothing of pip, the build backend, the compiler or the sources is in the final image.
 FROM python:3.13-slim-trixie AS build
 WORKDIR /build
-RUN python3 -m venv tools
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends gcc libc6-dev \
+    && rm -rf /var/lib/apt/lists/* \
+    && python3 -m venv tools
 
 # The lock file also holds the build backend. Everything in it is fetched by its hash into one folder; from there
 # the build backend goes into tools, and the final environment takes only what the package itself depends on.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
+from exporter import compiled
 from exporter.app import Exporter
 from exporter.config import load
 from exporter.providers.budget import Budgets
@@ -66,6 +67,8 @@ async def run(exporter: Exporter, started: Callable[[], None] = lambda: None) ->
     await exporter.start()
     gc.freeze()  # modules and tables live as long as the process
     gc.set_threshold(_GARBAGE_OBJECTS)
+    if not compiled.is_complete():
+        _log.info("no C compiler was found at the installation: reading logs takes about twice the CPU time")
     started()
     await stop.wait()
     _log.info("stopping")

@@ -23,6 +23,14 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _STOP_SECONDS = 30.0
 
+_UNCOMPILED = """
+import sys
+from exporter import compiled
+sys.modules |= dict.fromkeys(compiled.MODULES)
+from exporter.__main__ import main
+main()
+"""
+
 
 class Process:
     """A running exporter."""
@@ -58,8 +66,10 @@ class Process:
 
 
 @contextmanager
-def running(folder: Path, feldera: str, collector: str | None, compression: str = "none") -> Iterator[Process]:
-    """Run the exporter with one source, and without a collector without logs."""
+def running(
+    folder: Path, feldera: str, collector: str | None, compression: str = "none", *, compiled: bool = True
+) -> Iterator[Process]:
+    """Run the exporter with one source, and without a collector without logs. `compiled`: with what was compiled of it."""
     port = free_port()
     source = {"name": "bench", "provider": "feldera", "url": feldera, "interval": "1h", "sweep": "8760h"}
     config: dict[str, object] = {
@@ -75,7 +85,10 @@ def running(folder: Path, feldera: str, collector: str | None, compression: str 
     with (
         (folder / "exporter.log").open("wb") as log,
         subprocess.Popen(
-            [sys.executable, "-m", "exporter", "run", "--config", path], stdout=log, stderr=log, env=environment
+            [sys.executable, *(("-m", "exporter") if compiled else ("-c", _UNCOMPILED)), "run", "--config", path],
+            stdout=log,
+            stderr=log,
+            env=environment,
         ) as process,
     ):
         try:

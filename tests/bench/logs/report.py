@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
+from exporter import compiled
 from tests.bench.report import DOCUMENT, Row, machine, table
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ def write(figures: LogFigures, found: Sequence[Row]) -> None:
         rounds=figures.rounds,
         at=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         machine=machine(),
+        compiled="they were" if compiled.is_complete() else "there was none, and no row has them",
         table=table(found),
     )
     DOCUMENT.write_text(text.partition(HEADING)[0].rstrip("\n") + "\n\n" + section, encoding="utf-8")
@@ -114,6 +116,8 @@ Made by `python -m tests.bench.logs --write` (`make bench` runs it too).
 {table}
 - The exporter is `pipeline-exporter run` at its defaults (redaction on, journal on a disk with its fsyncs) in a process of its own;
   what counts is the CPU time, user and system, of its process tree from the first line sent to the last one received.
+- The hottest loops are compiled where there is a compiler at the installation ({compiled}); *without what is compiled*: Python does their
+  work, as where there is none.
 - The simulated Feldera server feeds 50 streams from another process as fast as they are read; a collector in a third one decodes every
   request with opentelemetry-proto and checks that each numbered line came once and that the bodies' checksum is right. A run in
   which one was lost, repeated or mangled ends the benchmark.

@@ -39,6 +39,7 @@ class Feed:
     chunk_bytes: int | None = None
     streams: int = STREAMS
     mixed: bool = False
+    compiled: bool = True
 
 
 FEEDS = (
@@ -47,6 +48,7 @@ FEEDS = (
     Feed("64 KB chunks", chunk_bytes=65_536),
     Feed("a write a line", how=("single",)),
     Feed("a chunk a line, spans and fields", mixed=True),
+    Feed("a chunk a line, without what is compiled", compiled=False),
 )
 
 
@@ -104,7 +106,7 @@ def _stage(feed: Feed, lines: int) -> Iterator[tuple[Process, Child, Child]]:
         collector = stack.enter_context(child(receiver.main, lines))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pipeline-exporter-bench-")))
         url = collector.ask("url")
-        process = stack.enter_context(running(folder, source.ask("url"), url, feed.compression))
+        process = stack.enter_context(running(folder, source.ask("url"), url, feed.compression, compiled=feed.compiled))
         wait_for("all streams open", lambda: source.ask("open") == feed.streams)
         wait_for("first lines", lambda: Received(*collector.ask("received")).others >= feed.streams)
         yield process, source, collector
