@@ -36,12 +36,7 @@ class Telemetry:
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
-        build = Gauge(
-            "pipeline_exporter_build_info",
-            "The exporter's version, always 1.",
-            ["version", "python"],
-            registry=self.registry,
-        )
+        build = self._gauge("build_info", "The exporter's version, always 1.", "version", "python")
         build.labels(__version__, platform.python_version()).set(1)
         self.reload_successful = self._gauge(
             "config_last_reload_successful", "Whether the newest attempt to load the configuration succeeded."
@@ -49,12 +44,14 @@ class Telemetry:
         self.reload_timestamp = self._gauge(
             "config_last_reload_success_timestamp_seconds", "When a configuration was last loaded with success."
         )
-        self.poll_duration = Histogram(
-            "pipeline_exporter_poll_duration_seconds",
+        self._add_sources()
+        self._add_delivery()
+
+    def _add_sources(self) -> None:
+        self.poll_duration = self._histogram(
+            "poll_duration_seconds",
             "How long polls of a source took, from the list to the last history that was due.",
-            ["source"],
-            buckets=BUCKETS,
-            registry=self.registry,
+            "source",
         )
         self.polls = self._counter("polls", "Polls of a source, by how they ended.", "source", "outcome")
         self.polls_missed = self._counter("polls_missed", "Polls that were due and not made.", "source")
@@ -67,6 +64,8 @@ class Telemetry:
         self.log_streams = self._gauge(
             "log_streams", "Logs of a source that are read, and those that wait for a place.", "source", "state"
         )
+
+    def _add_delivery(self) -> None:
         self.journal_bytes = self._gauge("journal_bytes", "Size of the journal on the disk.")
         self.journal_limit_bytes = self._gauge("journal_limit_bytes", "The configured limit of the journal's records.")
         self.journal_records = self._gauge("journal_records", "Log records and events that wait to be sent.")
@@ -80,17 +79,11 @@ class Telemetry:
             "Requests to the OTLP destination, by HTTP status, gRPC name, or timeout, connect, tls.",
             "code",
         )
-        self.otlp_send_duration = Histogram(
-            "pipeline_exporter_otlp_send_duration_seconds",
-            "How long requests to the OTLP destination took.",
-            buckets=BUCKETS,
-            registry=self.registry,
+        self.otlp_send_duration = self._histogram(
+            "otlp_send_duration_seconds", "How long requests to the OTLP destination took."
         )
-        self.log_latency = Histogram(
-            "pipeline_exporter_log_latency_seconds",
-            "Time from reading a record to its acceptance by the OTLP destination.",
-            buckets=BUCKETS,
-            registry=self.registry,
+        self.log_latency = self._histogram(
+            "log_latency_seconds", "Time from reading a record to its acceptance by the OTLP destination."
         )
         for outcome in ("sent", "rejected", "dead_lettered", "dropped"):
             self.otlp_records.labels(outcome)
@@ -102,6 +95,9 @@ class Telemetry:
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"pipeline_exporter_{name}", text, labels, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, *labels: str) -> Histogram:
+        return Histogram(f"pipeline_exporter_{name}", text, labels, buckets=BUCKETS, registry=self.registry)
 
     def add_source(self, source: str, budget_remaining: Callable[[], float]) -> None:
         """Show a source's series from the start: a counter that begins with its first increase hides that one."""

@@ -14,6 +14,7 @@ import random
 import ssl
 import time
 import weakref
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -36,7 +37,7 @@ from exporter.providers.taken import HeadFirstConnector, Reception
 from exporter.providers.throttle import Throttle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from types import SimpleNamespace
 
     from exporter.providers.budget import Budget, Priority
@@ -173,7 +174,7 @@ class HttpClient:
         url = self._connection.url + path
         if self._streams is None:
             self._streams = self._session_of(aiohttp.ClientTimeout(total=None), HeadFirstConnector, limit=0)
-        try:
+        with self._asking(url):
             async with self._opening, asyncio.timeout(self._connection.timeout_seconds):
                 response = await self._streams.get(
                     url,
@@ -190,16 +191,7 @@ class HttpClient:
                     return stream
                 async with response:
                     body, _ = await _read(response)
-        except ProviderError:
-            raise
-        except TimeoutError as error:
-            self._on_answer("timeout")
-            raise TimedOutError(url, f"no answer within {self._connection.timeout_seconds:g} s") from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            failure = _unreachable(url, error)
-            self._on_answer(failure.code)
-            raise failure from error
-        self._on_answer(str(response.status))
+        self._on_answer(_code(response.status))
         failed = _status_error(url, response, body)
         self._note(failed, holds=False)
         raise failed
@@ -215,32 +207,28 @@ class HttpClient:
     async def _get(self, path: str, params: Mapping[str, str] | None, also: Collection[int], *, holds: bool) -> Answer:
         url = self._connection.url + path
         used = _Used()
-        try:
-            async with self._open().get(
-                url,
-                params=params,
-                headers=self._headers(),
-                proxy=self._connection.proxy,
-                allow_redirects=False,
-                trace_request_ctx=used,
-            ) as response:
-                body, whole = await _read(response)
-        except ProviderError:
-            raise
-        except TimeoutError as error:
-            self._on_answer("timeout")
-            raise TimedOutError(url, f"no answer within {self._connection.timeout_seconds:g} s") from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            failure = _unreachable(url, error)
-            if used.before and isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError):
+        with self._asking(url):
+            try:
+                async with self._open().get(
+                    url,
+                    params=params,
+                    headers=self._headers(),
+                    proxy=self._connection.proxy,
+                    allow_redirects=False,
+                    trace_request_ctx=used,
+                ) as response:
+                    body, whole = await _read(response)
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+                if not used.before:
+                    raise
                 # The server closed an idle connection: that is no failure, and asking again opens another one.
-                raise _StaleConnectionError(failure) from error
-            if isinstance(error, aiohttp.ClientPayloadError) and isinstance(error.__cause__, ContentEncodingError):
-                self._on_answer(str(response.status))
+                raise _StaleConnectionError(_unreachable(url, error)) from error
+            except aiohttp.ClientPayloadError as error:
+                if not isinstance(error.__cause__, ContentEncodingError):
+                    raise
+                self._on_answer(_code(response.status))
                 raise MalformedError(url, _one_line(f"the answer cannot be decompressed: {error.__cause__}")) from error
-            self._on_answer(failure.code)
-            raise failure from error
-        self._on_answer(str(response.status) if 100 <= response.status <= 599 else "other")
+        self._on_answer(_code(response.status))
         _log.debug("GET %s: %d, %d bytes", url, response.status, len(body))
         failed = None if response.status == 200 else _status_error(url, response, body)
         self._note(failed, holds=holds)
@@ -250,6 +238,21 @@ class HttpClient:
             raise MalformedError(url, f"the answer is longer than {MAX_ANSWER_BYTES} bytes")
         content_type = response.content_type if "Content-Type" in response.headers else ""
         return Answer(url, response.status, content_type, response.headers.get("Date", ""), body)
+
+    @contextmanager
+    def _asking(self, url: str) -> Iterator[None]:
+        """Count and name what goes wrong on the way to an answer. Raises TimedOutError or UnreachableError."""
+        try:
+            yield
+        except ProviderError:
+            raise
+        except TimeoutError as error:
+            self._on_answer("timeout")
+            raise TimedOutError(url, f"no answer within {self._connection.timeout_seconds:g} s") from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            failure = _unreachable(url, error)
+            self._on_answer(failure.code)
+            raise failure from error
 
     def _note(self, failed: StatusError | None, *, holds: bool) -> None:
         """Hold the budget where an answer says so."""
@@ -302,6 +305,11 @@ def decode_json(answer: Answer, type_: type = object) -> Any:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         what = f"something else than expected: {error}; {_excerpt(answer.body)}"
         raise MalformedError(answer.url, f"{_answered(answer)} with {what}") from error
+
+
+def _code(status: int) -> str:
+    """Return the label of a status; a server may make up hundreds that are none."""
+    return str(status) if 100 <= status <= 599 else "other"
 
 
 def _answered(answer: Answer) -> str:

@@ -11,13 +11,14 @@ import pytest
 import trustme
 
 from exporter.providers.budget import Priority
+from exporter.providers.errors import StatusError
 from exporter.providers.taken import (
     MANY_READS,
     UNREAD_BYTES,
     Reception,
     TakenBody,
 )
-from tests.providers.loopback import Act, asking, cut, loopback
+from tests.providers.loopback import Act, answer, asking, cut, loopback
 
 if TYPE_CHECKING:
     from exporter.providers.streams import ByteStream
@@ -58,7 +59,7 @@ async def received(*pieces: bytes) -> tuple[bytes, str | None]:
 
 
 @pytest.mark.parametrize(
-    ("answer", "expected"),
+    ("reply", "expected"),
     [
         (CHUNKED + CHUNKS, (b"one\ntwo\n", "end")),
         (CHUNKED + CHUNKS[:-1], (b"one\ntwo\n", "cut")),
@@ -81,17 +82,17 @@ async def received(*pieces: bytes) -> tuple[bytes, str | None]:
         ((CHUNKED + CHUNKS).replace(b"\r\n", b"\n"), (b"one\ntwo\n", "end")),
     ],
 )
-async def test_data_and_end_of_every_kind_of_answer(answer: bytes, expected: tuple[bytes, str]) -> None:
+async def test_data_and_end_of_every_kind_of_answer(reply: bytes, expected: tuple[bytes, str]) -> None:
     """All data before the end or a cut is given out, and a cut is told from an end."""
-    assert expected == await received(answer)
+    assert expected == await received(reply)
 
 
 @pytest.mark.parametrize("at", range(1, len(CHUNKED + CHUNKS)))
 async def test_the_answer_may_be_parted_anywhere(at: int) -> None:
     """Also within the head and within a chunk's size."""
-    answer = CHUNKED + CHUNKS
+    reply = CHUNKED + CHUNKS
 
-    assert (b"one\ntwo\n", "end") == await received(answer[:at], answer[at:])
+    assert (b"one\ntwo\n", "end") == await received(reply[:at], reply[at:])
 
 
 async def test_over_tls() -> None:
@@ -130,6 +131,14 @@ async def test_what_nobody_reads_stays_with_the_server() -> None:
             await asyncio.sleep(0)
         assert UNREAD_BYTES <= len(body._unread) < UNREAD_BYTES + LIBRARYS_READ_BYTES
         assert ((b"x" * 1023 + b"\n") * 1024 * 20, "end") == await all_of(stream)
+
+
+async def test_a_status_that_is_none_is_counted_among_the_others() -> None:
+    """A server that makes up statuses cannot make up labels, for streams no more than for other answers."""
+    async with loopback(answer(b"{}", status="799 What")) as server, asking(server.url) as asked:
+        with pytest.raises(StatusError):
+            await asked.client.stream("/", priority=Priority.OPEN)
+        assert {"other": 1} == asked.codes
 
 
 async def test_a_client_that_closes_ends_its_streams() -> None:
