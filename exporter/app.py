@@ -265,10 +265,10 @@ class Exporter:
         return self._gzipped[openmetrics].body([*groups, Group(None, [self._own_metrics(openmetrics=openmetrics)])])
 
     def _own_metrics(self, *, openmetrics: bool) -> bytes:
-        self.telemetry.journal_bytes.set(self.journal.size_bytes())
         for name, logs in list(self.logs.items()):
             self.telemetry.show_streams(name, opened=logs.open, queued=logs.queued)
         outbox = self.delivery.outbox if self.delivery is not None else None
+        self.telemetry.journal_bytes.set(outbox.waiting_bytes if outbox else 0)
         self.telemetry.journal_records.set(outbox.waiting_records if outbox else 0)
         self.telemetry.journal_oldest.set((outbox.oldest_seconds if outbox else None) or 0)
         return self.telemetry.expose(openmetrics=openmetrics)

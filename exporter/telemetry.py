@@ -66,8 +66,11 @@ class Telemetry:
         )
 
     def _add_delivery(self) -> None:
-        self.journal_bytes = self._gauge("journal_bytes", "Size of the journal on the disk.")
-        self.journal_limit_bytes = self._gauge("journal_limit_bytes", "The configured limit of the journal's records.")
+        self.journal_bytes = self._gauge(
+            "journal_bytes",
+            "Log records and events that wait to be sent, in bytes before compression; reading pauses at the limit.",
+        )
+        self.journal_limit_bytes = self._gauge("journal_limit_bytes", "The configured limit of the records that wait.")
         self.journal_records = self._gauge("journal_records", "Log records and events that wait to be sent.")
         self.journal_oldest = self._gauge(
             "journal_oldest_timestamp_seconds", "When the oldest record that waits was read; 0 when none waits."

@@ -123,10 +123,10 @@ _DELIVERY: Final = (
     row("Delivery"),
     graph(
         "Journal",
-        Query("pipeline_exporter_journal_bytes", "{{instance}}: file"),
-        Query("pipeline_exporter_journal_limit_bytes", "{{instance}}: limit of the records in it"),
+        Query("pipeline_exporter_journal_bytes", "{{instance}}"),
+        Query("pipeline_exporter_journal_limit_bytes", "{{instance}}: limit"),
         unit="bytes",
-        description="The file holds counts and positions, too, and does not shrink: what matters is whether records wait.",
+        description="What waits to be sent, before compression. At the limit reading pauses, or the oldest records go.",
     ),
     graph("Records that wait", Query("pipeline_exporter_journal_records", "{{instance}}")),
     graph(

@@ -193,6 +193,7 @@ async def memory_while_away(exporter: Exporter) -> tuple[int, int]:
     began = clock()
     enough = 1.1 * CACHE_BYTES / LINE_BYTES
     await until("enough waits", lambda: metric(exporter, "pipeline_exporter_journal_records"), lambda n: n > enough)
+    assert enough * LINE_BYTES < await metric(exporter, "pipeline_exporter_journal_bytes")
     first = await exporter.resident_bytes()
     # The length of the outage is what is tried here.
     await asyncio.sleep(max(DOWN_SECONDS - (clock() - began), DOWN_SECONDS / 3))
@@ -220,6 +221,7 @@ async def test_collector_away(collector: Collector, world: World, simulator: Sim
             finally:
                 load.stop()
         await until_equal("what waits", 0.0, lambda: metric(exporter, "pipeline_exporter_journal_records"), 90)
+        assert 0 == await metric(exporter, "pipeline_exporter_journal_bytes")
         found = _unrepeated(await collector.records())
         assert {name: len(lines) for name, lines in load.written.items()} == {n: len(found[n]) for n in NAMES}
         assert load.written == found
