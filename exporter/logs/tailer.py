@@ -45,7 +45,7 @@ STALLED_SECONDS: Final = 60.0
 """A text that does not go on after its end is given up for now when nothing of it has come for so long."""
 
 LASTING_SECONDS: Final = 10.0
-"""A connection that lasted so long was a good one: the next is opened soon."""
+"""A connection that lasted so long was a good one, like one that went on with new lines: the next is opened soon."""
 
 REPLAY_SECONDS: Final = 2.0
 """With `start: end`, lines without a time that follow old ones are old themselves, so long after the first connection."""
@@ -292,6 +292,7 @@ class Tailer(Channel):
         backoff = Backoff()
         while True:
             opened = time.monotonic()
+            bytes_read, gaps = self._stats.bytes, self._state.gaps
             retry_after = None
             try:
                 reason = await self._connect()
@@ -299,7 +300,8 @@ class Tailer(Channel):
                 reason, retry_after = error.reason, error.retry_after_seconds
                 _log.debug("log of %s: %s", self.name, error)
             self.broken_off(reason)
-            if time.monotonic() - opened > LASTING_SECONDS:
+            went_on = self._stats.bytes > bytes_read and self._state.gaps == gaps
+            if went_on or time.monotonic() - opened > LASTING_SECONDS:
                 backoff.reset()
             await self._sleep(backoff.next_seconds(retry_after))
 

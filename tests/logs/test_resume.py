@@ -25,6 +25,7 @@ FRESH = b'[manager] 2026-11-21T07:31:01.029833Z  INFO pipeline_manager::runner::
 TEXT_NOTICE = b'[manager] 2026-11-21T07:46:14.594230Z  WARN pipeline_manager::runner::pipeline_logs: ... %d prior log lines were discarded due to buffer constraints and are thus not shown. pipeline-id="01a1" pipeline-name="N/A"\n'
 JSON_NOTICE = b'{"timestamp":"2026-11-21T08:08:03.967829Z","level":"WARN","target":"pipeline_manager::runner::pipeline_logs","feldera-service":"runner","pipeline-name":"N/A","pipeline-id":"01a1","fields":{"line":"... %d prior log lines were discarded due to buffer constraints and are thus not shown."}}\n'
 BARE_NOTICE = b"... %d prior log lines were discarded due to buffer constraints and are thus not shown.\n"
+NOTICES = [notice.replace(dots, b"") for dots in (b"", b"... ") for notice in (TEXT_NOTICE, JSON_NOTICE, BARE_NOTICE)]
 
 
 def numbered(start: int, stop: int) -> bytes:
@@ -45,7 +46,7 @@ def after(stop: int, discarded: int = 10) -> Position:
     return position(stream, stop - discarded)
 
 
-@pytest.mark.parametrize("notice", [TEXT_NOTICE, JSON_NOTICE, BARE_NOTICE])
+@pytest.mark.parametrize("notice", NOTICES)
 def test_the_notice_gives_the_number_and_is_no_line(notice: bytes) -> None:
     """A notice before the buffer, in any version's form, numbers the lines and is left out."""
     stream = open_replay(None)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from exporter.logs.backoff import FIRST_SECONDS
 from exporter.simulator import End, Faults
 from exporter.simulator.log_follower import QUEUE_LINES
 from tests.logs.following import BOTH, CURSORS, LEGACY, following, one_pipeline, say
@@ -210,6 +211,21 @@ async def test_a_stream_that_does_not_begin_times_out(tmp_path: Path) -> None:
         await follow.asleep(2)
 
         assert {"end": 1, "timeout": 1} == follow.count("reconnects_total")
+
+
+@pytest.mark.parametrize("version", BOTH)
+async def test_a_stream_that_goes_on_is_opened_again_soon(tmp_path: Path, version: str) -> None:
+    """However often connections end, the waits stay short as long as each brought something new."""
+    world, pipeline = one_pipeline(version)
+    async with following(tmp_path, world) as follow:
+        for number in range(1, 7):
+            say(pipeline, f"line {number}")
+            await follow.bodies(1 + number)
+            pipeline.end_streams(End.CUT)
+            await follow.asleep(number)
+            follow.wake()
+
+        assert FIRST_SECONDS * 1.5 >= max(follow.slept)
 
 
 @pytest.mark.parametrize("version", BOTH)

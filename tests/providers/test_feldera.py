@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
+from exporter.providers.base import LogStream
 from exporter.providers.budget import Priority
 from exporter.providers.errors import MalformedError, NotFoundError
 from exporter.providers.feldera import read_list, read_pipeline
@@ -240,9 +241,48 @@ async def test_what_is_asked() -> None:
 async def test_whose_name_it_is() -> None:
     """A name is confirmed when its pipeline has the id, and not when it is gone or another's."""
     now = read_pipeline(pipeline())
-    replies = [answer(encoded(pipeline())), answer(encoded(pipeline(id="new"))), answer(status="404 Not Found")]
+    gone = answer(encoded({"message": "no", "error_code": "UnknownPipelineName"}), status="404 Not Found")
+    replies = [answer(encoded(pipeline())), answer(encoded(pipeline(id="new"))), gone]
     async with loopback(*replies) as server, asking(server.url) as asked:
         assert [True, False, False] == [await asked.feldera.confirm(now) for _ in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("listed", "confirmed"),
+    [
+        ([pipeline(), pipeline(id="x", name="y")], True),
+        ([pipeline(id="new")], False),
+        ([pipeline(name="y")], False),
+        ([], False),
+    ],
+)
+async def test_where_only_the_list_can_be_asked_whose_name_it_is(listed: list[Any], confirmed: bool) -> None:
+    """A 404 that does not say that the name is unknown, like that of a proxy, leaves it to the list to say."""
+    replies = [answer(status="404 Not Found"), answer(encoded(listed))]
+    async with loopback(*replies) as server, asking(server.url) as asked:
+        assert confirmed == await asked.feldera.confirm(read_pipeline(pipeline()))
+        assert "/v0/pipelines?selector=status" == server.requests[1].target
+
+
+@pytest.mark.parametrize("content_type", ["text/plain; charset=utf-8", "Text/Plain", "application/octet-stream", None])
+async def test_a_log_whatever_its_type_was_made(content_type: str | None) -> None:
+    """A log is taken also where a proxy took its content type away, made it bytes or wrote it otherwise."""
+    reply = answer(b"a line\n", headers=[f"Content-Type: {content_type}"])
+    if content_type is None:
+        reply = reply.replace(b"Content-Type: None\r\n", b"")
+    async with loopback(reply) as server, asking(server.url) as asked:
+        log = await asked.feldera.open_log(LogStream("p", "p", "p"), None, Priority.OPEN)
+        assert b"a line\n" == await log.read()
+        await log.close()
+
+
+@pytest.mark.parametrize("content_type", ["text/html", "application/json", "text/plainly"])
+async def test_what_is_no_log(content_type: str) -> None:
+    """A page for people or another document is no log."""
+    reply = answer(b"<p>a page</p>\n", headers=[f"Content-Type: {content_type}"])
+    async with loopback(reply) as server, asking(server.url) as asked:
+        with pytest.raises(MalformedError, match="in place of a log"):
+            await asked.feldera.open_log(LogStream("p", "p", "p"), None, Priority.OPEN)
 
 
 async def test_a_pipeline_that_is_gone() -> None:

@@ -27,7 +27,7 @@ REPLAY_HOLD_BYTES = 2 << 20
 OVERLAP_HOLD_BYTES = 16 << 20
 """More than the 10 MiB that Apify stores of a log."""
 
-_NOTICE = re.compile(rb'(?:\[[^\]]+\] .*?|\{.*?"line" ?: ?"|)\.\.\. (\d+) prior log lines were discarded ')
+_NOTICE = re.compile(rb'(?:\[[^\]]+\] .*?|\{.*?"line" ?: ?"|)(?:\.\.\. )?(\d+) prior log lines were discarded ')
 _FRESH = b"Fresh start of pipeline logs"
 _ENDED = b"Logs have ended\n"
 

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 
 _MAX_COMPONENTS = 20
+_UNKNOWN_NAME = "UnknownPipelineName"
+_LOG_TYPES = frozenset(("text/plain", "application/octet-stream", ""))
+"""A log is text/plain; what stands between may take the type away, or say that it is bytes."""
 
 
 class Feldera(Provider):
@@ -49,9 +52,12 @@ class Feldera(Provider):
     async def list(self, known: Known = NOTHING_KNOWN) -> Listing:  # noqa: ARG002  (each list says all)
         """Look at all pipelines in one request. An entry equal to one of the last list is not decoded again."""
         answer = await self._client.get("/v0/pipelines", {"selector": "status"}, priority=Priority.LIST)
-        entries = await asyncio.to_thread(decode_json, answer, list[msgspec.Raw])
-        listing, self._listed = await asyncio.to_thread(read_list, entries, self._listed)
+        listing, self._listed = await self._read_list(answer)
         return listing
+
+    async def _read_list(self, answer: Answer) -> tuple[Listing, dict[bytes, PipelineNow]]:
+        entries = await asyncio.to_thread(decode_json, answer, list[msgspec.Raw])
+        return await asyncio.to_thread(read_list, entries, self._listed)
 
     async def health(self) -> Health | None:
         """Ask the cluster monitor. It answers 503 when something is unhealthy, 404 before its first check."""
@@ -72,7 +78,11 @@ class Feldera(Provider):
         return await asyncio.to_thread(read_events, answer)
 
     async def confirm(self, pipeline: PipelineNow, priority: Priority = Priority.EVENTS) -> bool:
-        """Ask which id the name has now: a name can be given to another pipeline between two requests."""
+        """Ask which id the name has now: a name can be given to another pipeline between two requests.
+
+        A 404 is the server's word on the pipeline only where it says so. A proxy that lets through no more than what a
+        poll needs gives one without: the list has to say it then.
+        """
         try:
             answer = await self._client.get(
                 f"/v0/pipelines/{_quoted(pipeline.name)}",
@@ -80,10 +90,15 @@ class Feldera(Provider):
                 priority=priority,
                 holds=False,
             )
-        except NotFoundError:
-            return False
+        except NotFoundError as error:
+            return error.error_code != _UNKNOWN_NAME and await self._is_listed(pipeline, priority)
         found = decode_json(answer)
         return isinstance(found, dict) and found.get("id") == pipeline.id
+
+    async def _is_listed(self, pipeline: PipelineNow, priority: Priority) -> bool:
+        answer = await self._client.get("/v0/pipelines", {"selector": "status"}, priority=priority, holds=False)
+        listing, _ = await self._read_list(answer)
+        return any((pipeline.id, pipeline.name) == (one.id, one.name) for one in listing.pipelines)
 
     async def describe(self) -> str:
         """Name the edition and version."""
@@ -129,10 +144,10 @@ class Feldera(Provider):
                 raise
             stream = await self._client.stream(path, {"cursor": ""}, priority=priority)
         content_type = stream.headers.get("Content-Type", "")
-        if not content_type.startswith("text/plain"):
+        if content_type.partition(";")[0].strip().lower() not in _LOG_TYPES:
             # A page for people, or of a proxy, would otherwise become records.
             await stream.close()
-            raise MalformedError(stream.url, f"answered with {content_type or 'no type'!r} in place of a log")
+            raise MalformedError(stream.url, f"answered with {content_type!r} in place of a log")
         return FelderaLog(stream, before)
 
     async def close(self) -> None:
