@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from exporter.providers.base import LogStream
+from exporter.providers.base import LogStream, Reading
 from exporter.providers.budget import Priority
 from exporter.providers.errors import MalformedError, NotFoundError
 from exporter.providers.feldera import read_list, read_pipeline
@@ -17,7 +17,6 @@ from tests.providers.loopback import answer, asking, loopback
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from exporter.providers.base import Reading
     from exporter.status.model import Listing
 
 ERROR = {"message": "exited\nwith status 101", "error_code": "RunnerCheckError", "details": {}}
@@ -283,6 +282,13 @@ async def test_what_is_no_log(content_type: str) -> None:
     async with loopback(reply) as server, asking(server.url) as asked:
         with pytest.raises(MalformedError, match="in place of a log"):
             await asked.feldera.open_log(LogStream("p", "p", "p"), None, Priority.OPEN)
+
+
+async def test_a_pipeline_without_events() -> None:
+    """A server may say with 404 that a pipeline has no events: that is an empty history, not a missing pipeline."""
+    said = encoded({"message": "none", "error_code": "NoPipelineMonitorEventsAvailable", "details": {}})
+    async with loopback(answer(said, status="404 Not Found")) as server, asking(server.url) as asked:
+        assert Reading([]) == await asked.feldera.history(read_pipeline(pipeline()), Priority.EVENTS)
 
 
 async def test_a_pipeline_that_is_gone() -> None:

@@ -34,6 +34,8 @@ _MAX_COMPONENTS = 20
 _UNKNOWN_NAME = "UnknownPipelineName"
 _LOG_TYPES = frozenset(("text/plain", "application/octet-stream", ""))
 """A log is text/plain; what stands between may take the type away, or say that it is bytes."""
+_NO_EVENTS = "NoPipelineMonitorEventsAvailable"
+"""The 404 of a pipeline that is there and has no events."""
 
 
 class Feldera(Provider):
@@ -74,7 +76,12 @@ class Feldera(Provider):
 
     async def history(self, pipeline: PipelineNow, priority: Priority) -> Reading:
         """Read all events that the server has kept."""
-        answer = await self.events(pipeline.name, priority=priority)
+        try:
+            answer = await self.events(pipeline.name, priority=priority)
+        except NotFoundError as error:
+            if error.error_code != _NO_EVENTS:
+                raise
+            return Reading([])
         return await asyncio.to_thread(read_events, answer)
 
     async def confirm(self, pipeline: PipelineNow, priority: Priority = Priority.EVENTS) -> bool:
