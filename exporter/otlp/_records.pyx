@@ -121,6 +121,8 @@ def encode(list times not None, list heads not None, list bodies not None, field
         out = PyBytes_AS_STRING(result)
         uid = Uid(same, uid_heads, beginning, number)
         for nth in range(count):
+            if nth:
+                uid.count_up()
             out = put_tag(out, RECORD_TAG, parts[nth].message_size)
             if times[nth]:
                 out = put_time(out, times[nth])
@@ -131,7 +133,6 @@ def encode(list times not None, list heads not None, list bodies not None, field
             out = put(out, PyBytes_AS_STRING(body), PyBytes_GET_SIZE(body))
             out = put(out, PyBytes_AS_STRING(uid.text), PyBytes_GET_SIZE(uid.text))
             out = put(out, uid.number, uid.digits)
-            uid.count_up()
         return result
     finally:
         free(parts)
@@ -153,6 +154,8 @@ cdef list measure(list times, list heads, list bodies, fields, Uid uid, Parts *p
     for slot in range(SLOTS):
         seen[slot] = NULL
     for nth in range(len(bodies)):
+        if nth:
+            uid.count_up()
         head = heads[nth]
         slot = (<uintptr_t><PyObject *>head >> 5) % SLOTS
         if seen[slot] != <PyObject *>head:
@@ -162,5 +165,4 @@ cdef list measure(list times, list heads, list bodies, fields, Uid uid, Parts *p
         value = text_size(len(<bytes>bodies[nth]))
         parts[nth].fields, parts[nth].fields_size = texts[slot], sizes[slot]
         parts[nth].message_size = (TIME_SIZE if times[nth] else 0) + sizes[slot] + 1 + varint_size(value) + value + uid.size()
-        uid.count_up()
     return kept

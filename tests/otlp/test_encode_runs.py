@@ -97,6 +97,16 @@ def test_a_uid_of_over_255_bytes_is_an_error(encode: Encode) -> None:
 
 
 @ways
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_uid_of_255_bytes_may_be_the_last(encode: Encode, count: int) -> None:
+    """Where one more would be too long, the records before it are encoded all the same."""
+    run = Run(0, 7, [1] * count, [OrdinaryHead("info", b"INFO", b"a::b", b"")] * count, [b"x"] * count)
+    number = 100_000 - count
+
+    assert decoded(b"".join(plain(run, b"e" * 250, number, b""))) == decoded(encode(run, b"e" * 250, number, b""))
+
+
+@ways
 def test_a_run_across_thousands_counts_up(encode: Encode) -> None:
     """The ids of 5,000 records in a row are all there, in order."""
     head = OrdinaryHead("info", b"INFO", b"a::b", b"")
