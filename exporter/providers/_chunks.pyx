@@ -2,6 +2,7 @@
 """Many chunks of HTTP's chunked coding taken at once, compiled: what `chunked` does, in a tenth of the time."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
 cdef enum:
@@ -30,15 +31,15 @@ cdef bint is_newline(const char *text) noexcept nogil:
 
 cdef bint find(const char *data, Py_ssize_t at, Py_ssize_t end, Chunk *chunk) noexcept nogil:
     """Find the data of the chunk at `at`; False where it is not whole, is the last one, or has more than a size."""
-    cdef Py_ssize_t size = 0
+    cdef int64_t size = 0  # holds as many digits, also where Py_ssize_t is of 32 bits
     cdef Py_ssize_t place = at
     while place < end and place - at < MOST_DIGITS and digit(data[place]) >= 0:
         size = size * 16 + digit(data[place])
         place += 1
     if size == 0 or end - place < 2 * NEWLINE or size > end - place - 2 * NEWLINE or not is_newline(data + place):
         return False
-    chunk.at, chunk.size = place + NEWLINE, size
-    return is_newline(data + chunk.at + size)
+    chunk.at, chunk.size = place + NEWLINE, <Py_ssize_t>size
+    return is_newline(data + chunk.at + chunk.size)
 
 
 def take(bytes data not None, Py_ssize_t at):
