@@ -72,5 +72,6 @@ $(VENV)/.installed-%: requirements/%.txt pyproject.toml $(COMPILED)
 	@echo "Installing into $(VENV), about a minute …"
 	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	rm -rf build $(COMPILED:.pyx=.*.so)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -272,6 +273,29 @@ async def test_a_log_whatever_its_type_was_made(content_type: str | None) -> Non
     async with loopback(reply) as server, asking(server.url) as asked:
         log = await asked.feldera.open_log(LogStream("p", "p", "p"), None, Priority.OPEN)
         assert b"a line\n" == await log.read()
+        await log.close()
+
+
+@pytest.mark.parametrize(
+    ("epoch", "seq", "uid"),
+    [
+        ("e1", "7", "e1-8"),
+        ("e" * 65, "7", sha256(b"e" * 65).hexdigest() + "-8"),
+        ("é", "7", sha256("é".encode()).hexdigest() + "-8"),
+        ("e1", "²", None),
+        ("e1", "9" * 19, None),
+        ("e1", "-7", None),
+        ("", "7", None),
+    ],
+)
+async def test_ids_are_made_of_epoch_and_number(epoch: str, seq: str, uid: str | None) -> None:
+    """An epoch that is no UUID becomes one that an id has room for; a number that is none is no cursor."""
+    headers = ["Content-Type: text/plain", f"feldera-logs-epoch: {epoch}", f"feldera-logs-seq: {seq}"]
+    reply = answer(b"a line\n", headers=headers)
+    async with loopback(reply) as server, asking(server.url) as asked:
+        log = await asked.feldera.open_log(LogStream("p", "p", "p"), None, Priority.OPEN)
+        log.resume.feed(await log.read())
+        assert uid == log.uid(0)
         await log.close()
 
 
