@@ -220,6 +220,8 @@ class Exporter:
                 self.telemetry.reload_successful.set(0)
                 _log.error("%s", self.reload_error)
                 raise ReloadError(self.reload_error) from error
+            if web is not None:
+                self.web.replace_users(web.users)
             self.reload_error = None
             self.reload_seconds = self._clock()
             self.telemetry.reload_successful.set(1)
@@ -235,7 +237,7 @@ class Exporter:
         keys = [key for key in ("listen", "data_dir") if getattr(config, key) != getattr(self._started_with, key)]
         if config.log.format != self._started_with.log.format:
             keys.append("log.format")
-        if web != self._web_config:
+        if web is not None and self._web_config is not None and web.without_users() != self._web_config.without_users():
             keys.append(str(self._web_path))
         return keys
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+import aiohttp
+import bcrypt
 import pytest
 
 from exporter.app import Exporter
@@ -75,19 +77,44 @@ async def test_reload_that_fails_halfway_is_made_good_by_the_next(
 async def test_changed_web_configuration_is_said_to_take_a_restart(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """New passwords are not taken for applied, and a bad file is refused."""
+    """Other headers are not taken for applied, and a bad file is refused."""
     path = written(tmp_path, "a")
     web_path = tmp_path / "web.yaml"
     web_path.write_text(f"basic_auth_users: {{anna: {HASH}}}\n")
     exporter = Exporter(path, load(path, {}), load_web(web_path), web_path=web_path)
     await exporter.start()
-    web_path.write_text(f"basic_auth_users: {{berta: {HASH}}}\n")
+    web_path.write_text("http_server_config: {headers: {X-Frame-Options: deny}}\n")
     with caplog.at_level(logging.WARNING):
         await exporter.reload()
     assert f"{web_path} has changed: that takes a restart" in caplog.text
     web_path.write_text("nonsense: 1\n")
     with pytest.raises(ReloadError, match="nonsense"):
         await exporter.reload()
+    await exporter.stop()
+
+
+def hashed(password: str) -> str:
+    """Return a hash that is soon made."""
+    return bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()
+
+
+async def test_changed_users_are_let_in_with_a_reload(tmp_path: Path) -> None:
+    """Who was taken out of the file gets in no more, also with a password that was right before; who is new does."""
+    path = written(tmp_path, "a")
+    web_path = tmp_path / "web.yaml"
+    web_path.write_text(f"basic_auth_users: {{anna: '{hashed('anna')}'}}\n")
+    exporter = Exporter(path, load(path, {}), load_web(web_path), web_path=web_path)
+    await exporter.start()
+
+    async def statuses() -> list[int]:
+        async with aiohttp.ClientSession(exporter.web.addresses[0]) as session:
+            headers = [{"Authorization": aiohttp.encode_basic_auth(name, name)} for name in ("anna", "berta")]
+            return [(await session.get("/metrics", headers=one)).status for one in headers]
+
+    before = await statuses()
+    web_path.write_text(f"basic_auth_users: {{berta: '{hashed('berta')}'}}\n")
+    waiting = await exporter.reload()
+    assert ([200, 401], [], [401, 200]) == (before, waiting, await statuses())
     await exporter.stop()
 
 

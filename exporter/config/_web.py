@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator
 
@@ -102,6 +102,10 @@ class WebConfig(Model):
     def users(self) -> Mapping[str, bytes]:
         """Names and bcrypt hashes; empty: everybody gets in."""
         return {name: secret.get_secret_value().encode() for name, secret in self.basic_auth_users.items()}
+
+    def without_users(self) -> Self:
+        """Return all but the users, who can change while the server runs."""
+        return self.model_copy(update={"basic_auth_users": {}})
 
     @property
     def headers(self) -> Mapping[str, str]:

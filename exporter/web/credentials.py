@@ -41,6 +41,11 @@ class Credentials:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="web-auth")
         self._waiting = 0
 
+    def replace(self, users: Mapping[str, bytes]) -> None:
+        """Take up other users; a password that was right is compared again."""
+        self._users = dict(users)
+        self._verified.clear()
+
     @property
     def required(self) -> bool:
         """There are users, so that a request needs one."""

@@ -57,6 +57,10 @@ class WebServer:
         self.addresses: list[str] = []
         """Where to look, as URLs; known after `start`."""
 
+    def replace_users(self, users: Mapping[str, bytes]) -> None:
+        """Let other users in, from the next request on."""
+        self._credentials.replace(users)
+
     async def start(self) -> None:
         """Listen to every address.
 
