@@ -196,6 +196,13 @@ async def test_a_page_is_no_success() -> None:
     assert (Refused, "200") == (type(outcome), outcome.code)
 
 
+@pytest.mark.parametrize("body", [b"", b"ok\n"])
+async def test_a_word_is_a_success(body: bytes) -> None:
+    """What a framework calls a page for people because nothing else was said, and has no tag in it, is no page."""
+    outcome, _ = await outcome_of(Reply(body=body, headers={"Content-Type": "text/html; charset=utf-8"}))
+    assert (Accepted, "200") == (type(outcome), outcome.code)
+
+
 @pytest.mark.parametrize("body", [b"x" * 1_000_000, b"\xff\xfe\x00", b"\n" * 100])
 async def test_reasons_are_short(body: bytes) -> None:
     """Whatever a refusal says becomes the beginning of one line."""

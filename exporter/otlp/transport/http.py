@@ -35,6 +35,7 @@ ABOUT_DESTINATION: Final = frozenset({401, 403, 404, 405})
 
 _CONTENT_TYPE = "application/x-protobuf"
 _SHOWN_FOR_PEOPLE = frozenset({"text/html", "application/xhtml+xml"})
+"""Many a framework calls a bare `ok` so too: only what has a tag in it is a page."""
 
 
 class HttpTransport:
@@ -119,7 +120,7 @@ def _outcome(url: str, response: aiohttp.ClientResponse, body: bytes, records: i
     status = response.status
     code = str(status)
     if 200 <= status < 300:
-        if response.content_type in _SHOWN_FOR_PEOPLE and body.strip():
+        if response.content_type in _SHOWN_FOR_PEOPLE and b"<" in body:
             # Somebody's web server says yes to everything: what was sent is nowhere.
             return Refused(code, f"{url}: answered {status} with a page for people; it is no OTLP endpoint")
         return accepted(code, _partial_success(response.content_type, body), records)
