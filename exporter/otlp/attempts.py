@@ -38,7 +38,9 @@ class Patience:
     first_backoff_seconds: float = 0.5
     max_backoff_seconds: float = 30.0
     hold_seconds: float = 60.0
-    """A destination that refuses to be used, and dead letters that cannot be written, are tried again so often."""
+    """A destination that refuses to be used is tried again so often."""
+    room_seconds: float = 1.0
+    """Dead letters that cannot be written are tried again so often: to look at a file costs nobody anything."""
     stubborn_seconds: float = 600.0
     """A batch that was refused for so long while other lanes pass is handled as one with bad data."""
     alone_attempts: int = 3

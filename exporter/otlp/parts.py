@@ -131,7 +131,7 @@ class Parts:
             else:
                 part.waits = True
                 lane.changed.set()
-                await asyncio.sleep(self._patience.hold_seconds)
+                await asyncio.sleep(self._patience.room_seconds)
 
     async def _written(self, lane: Lane, part: Part, group: Group, record: bytes, reason: str) -> bool:
         if not await self._dead_letters.write(export_request([(group.resource, [record])]), reason):

@@ -27,6 +27,7 @@ IMPATIENT = Patience(
     first_backoff_seconds=0.001,
     max_backoff_seconds=0.002,
     hold_seconds=0.02,
+    room_seconds=0.02,
     stubborn_seconds=3600.0,
     journal_seconds=0.01,
 )

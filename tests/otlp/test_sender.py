@@ -312,12 +312,16 @@ async def test_partial_success_is_not_sent_again(tmp_path: Path, protocol: str, 
 
 
 async def test_full_dead_letters_hold_the_pipeline(tmp_path: Path) -> None:
-    """While the dead letters have no room, the bad record waits with what its pipeline says next; others go on."""
+    """While the dead letters have no room, the bad record waits with what its pipeline says next; others go on.
+
+    Room is looked for more often than a destination is asked that refuses to be used.
+    """
     async with asyncio.timeout(SECONDS), http_receiver() as receiver:
         answer, accepted = answering(lambda found: Reply(400) if "a2" in found else None)
         receiver.answer = answer
         (tmp_path / "dead-letter.jsonl").write_bytes(b"{}\n" * 300)
-        async with carrier(tmp_path, receiver.url, lanes=1, dead_letter_limit=1000) as one:
+        patience = replace(IMPATIENT, hold_seconds=3600.0)
+        async with carrier(tmp_path, receiver.url, lanes=1, dead_letter_limit=1000, patience=patience) as one:
             await one.hand_in(batch("a", "a1", "a2", "a3"), batch("b", "b1"))
             await until(lambda: one.letters.told)
             await one.hand_in(batch("a", "a4"), batch("b", "b2"))
