@@ -84,6 +84,10 @@ class Destination:
         self._in_doubt, self._doubted_until = False, -math.inf
         self._trusted.set()
 
+    async def rest(self) -> None:
+        """Wait until it may be tried again, or is trusted again, in no line: who has something else to send goes first."""
+        await self._wait_doubted()
+
     async def _wait_quiet(self) -> None:
         while (left := self._quiet_until - time.monotonic()) > 0:  # noqa: ASYNC110  (a time, which may move on)
             await asyncio.sleep(left)

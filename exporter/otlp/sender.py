@@ -83,6 +83,8 @@ class Sender:
                     await self._patiently(partial(self._outbox.done, lane.number, taken))
                 elif not free or await self._deliver(lane, working, taken, free, whole=len(free) == len(groups)):
                     self._outbox.set_apart(taken)
+                else:
+                    await self._destination.rest()  # what comes meanwhile is taken along
                 while len(lane.held) >= MAX_HELD:
                     await self._change(lane)
 

@@ -222,6 +222,22 @@ async def test_lanes_take_turns_at_a_held_destination(tmp_path: Path) -> None:
     assert ["o1", "a1"] == accepted
 
 
+async def test_what_comes_during_a_hold_is_taken_along(tmp_path: Path) -> None:
+    """A lone bad record holds the destination once: the next attempt has what came behind it, by which it is judged."""
+    async with asyncio.timeout(SECONDS), http_receiver() as receiver:
+        answer, accepted = answering(lambda found: Reply(400) if "a1" in found else None)
+        receiver.answer = answer
+        patience = replace(IMPATIENT, hold_seconds=0.5)
+        async with carrier(tmp_path, receiver.url, lanes=1, patience=patience) as one:
+            await one.hand_in(batch("a", "a1"))
+            await until(lambda: one.destination.problem)
+            before = len(receiver.requests)
+            await one.hand_in(batch("b", "b1"))
+            await one.drained()
+            assert (["b1"], ["a1"]) == (accepted, dead(one))
+    assert {"a1", "b1"} == set(receiver.requests[before].bodies)
+
+
 async def test_every_record_refused_holds_the_destination(tmp_path: Path) -> None:
     """When all of a split batch is refused and nothing else was accepted, nothing is put aside; one request tries again."""
     async with asyncio.timeout(SECONDS), http_receiver() as receiver:
