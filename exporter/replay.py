@@ -65,7 +65,7 @@ class Replayed:
 async def replay(path: Path, settings: Settings, patience_seconds: float, tell: Callable[[str], None]) -> Replayed:
     """Send a file again, in its order, and leave in it what was not accepted. Raises ReplayError, or OSError at its end.
 
-    `tell` is told of what stays, as it is found. The destination may take nothing for so many seconds on end.
+    `tell` is told of what stays, as it is found, and of a destination that has to be tried again. The destination may take nothing for so many seconds on end.
     """
     with _opened(path, settings) as file:
         transport = open_transport(settings)
@@ -169,6 +169,8 @@ class _Replay:
             wait = max(wait, getattr(outcome, "after_seconds", None) or 0.0)
             if time.monotonic() + wait - began > self._patience_seconds:
                 raise _GaveUpError(f"gave up after {time.monotonic() - began:.0f} s: {outcome.reason}")
+            if backoff == FIRST_BACKOFF_SECONDS:
+                self._tell(f"tried again for up to {self._patience_seconds:g} s: {outcome.reason}")
             await asyncio.sleep(wait)
             backoff = min(backoff * 2, MAX_BACKOFF_SECONDS)
         if len(lines) == 1:

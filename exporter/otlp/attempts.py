@@ -140,6 +140,11 @@ class Attempts:
             if outcome.rejected:
                 self._counts.records("rejected", outcome.rejected)
                 _log.warning("the destination rejected %d of %d records: %s", outcome.rejected, count, outcome.message)
+            elif outcome.message and outcome.message != self._destination.remark:
+                self._destination.remark = outcome.message
+                _log.warning(
+                    "the destination accepted %s with a warning: %s", self._destination.carries, outcome.message
+                )
             await settle()
         elif isinstance(outcome, RefusedDestination):
             self._destination.doubt(self._patience.hold_seconds, outcome.reason)

@@ -34,6 +34,8 @@ class Destination:
     """How many requests were accepted."""
     problem: str | None = None
     """Why nothing is sent at the moment; None when all is well."""
+    remark: str = ""
+    """What it said last beside accepting everything."""
     _quiet_until: float = -math.inf
     _doubted_until: float = -math.inf
     _in_doubt: bool = False

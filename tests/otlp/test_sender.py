@@ -327,6 +327,21 @@ async def test_partial_success_is_not_sent_again(tmp_path: Path, protocol: str, 
     assert 1 == len(receiver.requests)
 
 
+@both
+async def test_a_warning_beside_acceptance_is_told_once(
+    protocol: str, receive: Receive, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A message that rejects nothing is a warning by the specification: it is logged, and not with every request."""
+    async with asyncio.timeout(SECONDS), receive() as receiver:
+        receiver.replies += [rejecting(0, "use the new endpoint"), rejecting(0, "use the new endpoint")]
+        async with carrier(tmp_path, receiver.url, protocol, lanes=1) as one:
+            for text in ("a1", "a2", "a3"):
+                await one.hand_in(batch("a", text))
+                await one.drained()
+            assert {"sent": 3} == one.counted.outcomes
+    assert 1 == sum("use the new endpoint" in record.message for record in caplog.records)
+
+
 async def test_full_dead_letters_hold_the_pipeline(tmp_path: Path) -> None:
     """While the dead letters have no room, the bad record waits with what its pipeline says next; others go on.
 
