@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 
+from exporter.providers.errors import MalformedError
 from exporter.providers.taken import take
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ End = Literal["end", "cut"]
 # every 15 s, and given up when it has not answered four times.
 _KEEP_ALIVE: Final = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
 
+_LOG_TYPES: Final = frozenset(("text/plain", "application/octet-stream", ""))
+"""A log is text/plain; what stands between may take the type away, or say that it is bytes."""
 
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -51,6 +54,17 @@ class ByteStream:
     async def close(self) -> None:
         """Close the connection."""
         self._body.close()
+
+
+async def require_log(stream: ByteStream) -> None:
+    """Close a stream that is no log, before the first read: a page for people would otherwise become records.
+
+    Raises MalformedError for it.
+    """
+    content_type = stream.headers.get("Content-Type", "")
+    if content_type.partition(";")[0].strip().lower() not in _LOG_TYPES:
+        await stream.close()
+        raise MalformedError(stream.url, f"answered with {content_type!r} in place of a log")
 
 
 class _LibrarysBody:

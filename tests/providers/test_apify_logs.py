@@ -16,6 +16,7 @@ from exporter.simulator import serve
 from exporter.simulator.apify import APIFY_FAULTS, APIFY_REFUSALS, ApifyWorld
 from exporter.status.model import Job, Known
 from tests.providers.apify_answers import NOW_SECONDS
+from tests.providers.loopback import answer, loopback
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -93,6 +94,20 @@ async def test_a_page_is_no_log() -> None:
             await provider.open_log(log_of(run, result=""), None, Priority.OPEN)
         with pytest.raises(MalformedError):
             await provider.open_log(LogStream("x", "actor", "jane/shop"), None, Priority.OPEN)
+
+
+@pytest.mark.parametrize("content_type", ["text/plain; charset=utf-8", "TEXT/PLAIN", "application/octet-stream", None])
+async def test_a_log_whatever_its_type_was_made(content_type: str | None) -> None:
+    """A log is read also where a proxy took its content type away, made it bytes or wrote it otherwise."""
+    run = ApifyWorld().add_actor("shop").start_run()
+    reply = answer(b"a line\n", headers=[f"Content-Type: {content_type}"])
+    if content_type is None:
+        reply = reply.replace(b"Content-Type: None\r\n", b"")
+    async with loopback(reply) as server:
+        client = HttpClient(Connection(server.url, 5.0, {}), Budget(1000.0), lambda _code: None)
+        provider = Apify(client, {}, lambda: NOW_SECONDS)
+        assert (b"a line\n", True, "end") == await read(provider, log_of(run, result="success"))
+        await provider.close()
 
 
 @pytest.mark.parametrize("refused", ["a list", "a log"])

@@ -19,6 +19,7 @@ from exporter.providers.apify._words import VOCABULARY
 from exporter.providers.base import NOTHING_KNOWN, Provider
 from exporter.providers.budget import Priority
 from exporter.providers.errors import MalformedError, NotFoundError, UnauthorizedError
+from exporter.providers.streams import require_log
 from exporter.status.model import Listing
 
 if TYPE_CHECKING:
@@ -110,11 +111,7 @@ class Apify(Provider):
         path = f"{PATHS[job.kind]}/{quote(job.id, safe='')}/log"
         complete = job.result != ""
         stream = await self._client.stream(path, {} if complete else {"stream": "1"}, priority=priority)
-        content_type = stream.headers.get("Content-Type", "")
-        if not content_type.startswith("text/plain"):
-            # A page for people, or of a proxy, would otherwise become records.
-            await stream.close()
-            raise MalformedError(stream.url, f"answered with {content_type or 'no type'!r} in place of a log")
+        await require_log(stream)
         return ApifyLog(stream, before, complete=complete)
 
     async def close(self) -> None:

@@ -20,6 +20,7 @@ from exporter.providers.feldera._log import FelderaLog
 from exporter.providers.feldera._values import text
 from exporter.providers.feldera._words import VOCABULARY
 from exporter.providers.http import decode_json
+from exporter.providers.streams import require_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 
 _MAX_COMPONENTS = 20
 _UNKNOWN_NAME = "UnknownPipelineName"
-_LOG_TYPES = frozenset(("text/plain", "application/octet-stream", ""))
-"""A log is text/plain; what stands between may take the type away, or say that it is bytes."""
 _NO_EVENTS = "NoPipelineMonitorEventsAvailable"
 """The 404 of a pipeline that is there and has no events."""
 
@@ -150,11 +149,7 @@ class Feldera(Provider):
             if error.status != 400 or not cursor:
                 raise
             stream = await self._client.stream(path, {"cursor": ""}, priority=priority)
-        content_type = stream.headers.get("Content-Type", "")
-        if content_type.partition(";")[0].strip().lower() not in _LOG_TYPES:
-            # A page for people, or of a proxy, would otherwise become records.
-            await stream.close()
-            raise MalformedError(stream.url, f"answered with {content_type!r} in place of a log")
+        await require_log(stream)
         return FelderaLog(stream, before)
 
     async def close(self) -> None:
