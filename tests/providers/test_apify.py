@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -18,6 +18,9 @@ from exporter.providers.times import parse_rfc3339_ns
 from exporter.status.jobs import Jobs
 from exporter.status.model import Account, Known, Listing
 from tests.providers.apify_answers import Asked, actor, apify, page, pages, run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DAY = "2026-09-21T"
 FAILURE = StatusError("/v2", "answered 500", status=500)
@@ -207,6 +210,25 @@ async def test_a_server_that_knows_no_pages_ends(path: str) -> None:
     provider, client = apify({path: page([item], limit=1, total=9)})
     assert isinstance((await provider.list(Known(first=False))).problem, MalformedError)
     assert client.paths().count(path) < 50
+
+
+@pytest.mark.parametrize("step", [0, 60])
+async def test_a_server_that_calls_the_size_of_a_page_its_limit_is_read(step: int) -> None:
+    """A list whose every page is as long as its limit says ends where nothing new comes and its total is reached."""
+    jobs = [run(number, start) for number, start in enumerate(times(30, step=step) if step else times(1) * 30)]
+
+    def sized(items: list[dict[str, Any]]) -> Callable[[dict[str, str]], dict[str, Any]]:
+        def answer(params: dict[str, str]) -> dict[str, Any]:
+            wanted = [one for one in items if one.get("startedAt", "") >= params.get("startedAfter", "")]
+            part = wanted[int(params.get("offset", 0)) :][: int(params["limit"])]
+            return page(part, limit=len(part), total=len(wanted))
+
+        return answer
+
+    looks = Looks({"/v2/actor-runs": sized(jobs), "/v2/actor-builds": sized(jobs[::-1])})
+    looks.client.table["/v2/actors"] = sized([actor(number) for number in range(1, 31)])
+    listing = await looks.look()
+    assert (None, 30, 60) == (listing.problem, len(listing.pipelines), len({job.key for job in listing.jobs}))
 
 
 async def test_an_active_run_that_is_deleted_is_retired() -> None:

@@ -50,7 +50,12 @@ class Page:
     def is_last(self) -> bool:
         """Whether nothing comes after it."""
         count = len(self.items)
-        return not count or (count < self.limit and (self.total is None or self.offset + count >= self.total))
+        return not count or (count < self.limit and (self.total is None or self.reaches_total))
+
+    @property
+    def reaches_total(self) -> bool:
+        """Whether all that the answer says there is has been asked for; a server may call the size of a page its limit."""
+        return self.total is not None and self.offset + len(self.items) >= self.total
 
 
 class Api:
@@ -96,6 +101,8 @@ class Api:
             asked = {**params} if after_ms is None else {**params, "startedAfter": time_text(after_ms * _MS)}
             page = await self.page(path, asked, offset=offset, priority=priority)
             ids = [id_of(item) for item in page.items]
+            if ids and ids[0] == last_id and page.reaches_total and seen.issuperset(ids):
+                return
             if offset and page.items and ((last_id is not None and ids[0] != last_id) or seen.issuperset(ids)):
                 # Of many that started in one moment, some went away: that moment is read again.
                 restarts += 1
@@ -127,7 +134,7 @@ class Api:
                 if overlap and page.items and not ids & seen:
                     break
                 yield page.items
-                if page.is_last:
+                if page.is_last or (page.reaches_total and ids <= seen):
                     return
                 idle = idle + 1 if ids <= seen else 0
                 seen |= ids
