@@ -20,8 +20,8 @@ import msgspec
 from exporter.logs.resume import open_overlap
 from exporter.providers.base import NOTHING_KNOWN, Provider
 from exporter.providers.budget import Priority
-from exporter.providers.errors import MalformedError
 from exporter.providers.http import decode_json
+from exporter.providers.streams import require_log
 from exporter.providers.times import parse_rfc3339_ns
 from exporter.status.model import Event, Listing, PipelineNow, Vocabulary
 
@@ -111,11 +111,7 @@ class Rivulet(Provider):
     async def open_log(self, log: LogStream, before: Position | None, priority: Priority) -> RivuletLog:
         """Open a flow's log. It begins with lines that may have been read before: the text tells which."""
         stream = await self._client.stream(f"/v1/flows/{quote(log.pipeline_id, safe='')}/log", priority=priority)
-        content_type = stream.headers.get("Content-Type", "")
-        if not content_type.startswith("text/plain"):
-            # A proxy's page would otherwise become log records.
-            await stream.close()
-            raise MalformedError(stream.url, f"answered with {content_type or 'no type'!r} in place of a log")
+        await require_log(stream)
         return RivuletLog(stream, open_overlap(before, reason="overflow", follow=True))
 
     async def close(self) -> None:
