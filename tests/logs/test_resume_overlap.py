@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -88,6 +89,46 @@ def test_distinct_lines_come_exactly_once(steps: list[tuple[int, int, bool]], ch
         assert ((Gap("window", None),) if missed else ()) == first.gaps + last.gaps
         position = stream.covered((first.block + last.block).count(b"\n"))
         read = max(read, end) if text else read
+
+
+@given(st.integers(2, 40), st.integers(1, 40), st.integers(0, 12), st.integers(1, 30), st.booleans(), st.data())
+def test_a_head_that_is_cut_within_a_line_is_no_gap(
+    read: int, kept: int, more: int, chunk: int, follow: bool, data: st.DataObject
+) -> None:
+    """Of distinct lines one in common that is whole tells the place, wherever the line before it is cut."""
+    lines = [b"this is line %d" % number for number in range(read + more)]
+    text = joined(lines)
+    cut = data.draw(st.integers(0, len(joined(lines[: read - 1]))), label="cut")
+    kept = min(kept, read)
+    stream = open_overlap(remembering(lines[:read], kept), follow=follow, cuts_lines=True)
+    first = fed(stream, text[cut:].split(b"\n")[:-1], chunk)
+    last = stream.settle()
+    assert (joined(lines[read:]), ()) == (first.block + last.block, first.gaps + last.gaps)
+    position = stream.covered(more)
+    assert isinstance(position, OverlapPosition)
+    assert (read + more, digests(lines[max(0, read - kept) :])) == (position.read, position.recent)
+
+
+@pytest.mark.parametrize("cut", [0, 1, 5])
+def test_only_lines_that_say_something_show_where_a_cut_head_belongs(cut: int) -> None:
+    """Few lines that repeat elsewhere do not: what may be new is given out again, after a gap."""
+    again = [b"at retry"] * 2
+    before = remembering([b"first", *again, b"other", *again], 6)
+    text = joined([b"unknown", *again, b"new"])[cut:]
+    stream = open_overlap(before, cuts_lines=True)
+    stream.feed(text)
+    assert Fed(text, (Gap("window", None),)) == stream.settle()
+    stream = open_overlap(before, cuts_lines=True)
+    stream.feed(joined([b"nown", b"other", *again, b"new"]))
+    assert Fed(b"new\n") == stream.settle()
+
+
+def test_what_cuts_whole_lines_has_no_torn_head() -> None:
+    """Where a vendor's log loses whole lines, a first line that differs is a gap."""
+    lines = [b"%d" % number for number in range(9)]
+    stream = open_overlap(remembering(lines, 9))
+    stream.feed(joined([b"x", *lines[4:], b"new"]))
+    assert (Gap("window", None),) == stream.settle().gaps
 
 
 def test_a_followed_log_goes_on_at_once() -> None:

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from exporter.simulator.apify import Job
     from tests.vendors.oracle import Stream
 
-_SMALL_LOG_BYTES = 60_000
-_SMALL = 0.2
+_SMALL_LOG_BYTES = (12_000, 60_000)
+_SMALL = 0.3
 """The part of the jobs of which the vendor keeps little: the head of their logs is cut, anywhere."""
 
 _LARGE_BYTES = 2_000_000
@@ -33,9 +33,10 @@ class Script:
         self._number = 0
         self._rest = b""
         small = random.random() < _SMALL
-        self._most_bytes = _SMALL_LOG_BYTES // 2 if small else _LARGE_BYTES
+        small_bytes = random.randint(*_SMALL_LOG_BYTES)
+        self._most_bytes = small_bytes // 2 if small else _LARGE_BYTES
         if small:
-            job.log_limit(_SMALL_LOG_BYTES, cut_in_lines=random.random() < 0.5)
+            job.log_limit(small_bytes, cut_in_lines=random.random() < 0.5)
 
     @property
     def overdue(self) -> bool:

@@ -14,6 +14,10 @@ DRIFT_LINES = 256
 """Servers before 0.350 count a runner's message of several lines as one once it is discarded: numbers fall behind."""
 
 
+SURE_LINES = 3
+"""So many lines in common tell that the one before them was read too, where only its end is left."""
+
+
 class Found(NamedTuple):
     """The first `place` lines of the connection were read before."""
 
@@ -113,18 +117,22 @@ class ByText:
     """Go on after the largest place that fits.
 
     A place fits when all of the lines before it, as far as remembered, equal the last ones read, and it is not larger
-    than the number of lines read. There are two kinds:
+    than the number of lines read. There are three kinds:
 
         remembered          … a b c d e f
         whole     ──── x y … a b c d e f │ new            found as the lines arrive
         in part                    d e f │ new            the head was cut within what is remembered
+        in a line                ~ d e f │ new            the same with `cuts_lines`: ~ may be the end of c only
 
-    A place of the second kind is taken only once no whole one can come any more: `settle`, as many lines as were read,
-    or `hold_bytes`. With `follow`, a whole one is taken as soon as the next line does not repeat what is remembered,
+    A place of another kind is taken only once no whole one can come any more: `settle`, as many lines as were read,
+    or `hold_bytes`; and one in a line only where nothing else fits, and where the lines in common are at least
+    `SURE_LINES` or stand only once in what is remembered. With `follow`, a whole one is taken as soon as the next line does not repeat what is remembered,
     although the text may hold the same 1,000 lines once more; without it (the text is complete), the largest is taken.
     """
 
-    def __init__(self, before: Position, *, reason: str, follow: bool, hold_bytes: int) -> None:
+    def __init__(
+        self, before: Position, *, reason: str, follow: bool, hold_bytes: int, cuts_lines: bool = False
+    ) -> None:
         recent = before.recent
         self._wanted = [recent[at : at + DIGEST_BYTES] for at in range(0, len(recent), DIGEST_BYTES)]
         self._failures = _failures(self._wanted)
@@ -132,6 +140,7 @@ class ByText:
         self._gap = Gap("window" if reason == "window" else "restart" if reason == "restart" else "overflow", None)
         self._follow = follow
         self._hold_bytes = hold_bytes
+        self._cuts_lines = cuts_lines
         self._head: list[bytes] = []
         self._matched = 0
         self._count = 0
@@ -168,20 +177,34 @@ class ByText:
             self._place = self._count
 
     def _decide(self) -> Found:
-        place = self._place or self._in_part()
+        place = self._place or self._in_part(self._head)
+        if not place and self._cuts_lines:
+            place = self._in_a_line()
         if place:
             return Found(place, same=True)
         # What was remembered is forgotten with the gap: a kill before the first new line must not count it again.
         return Found(0, same=False, gap=self._gap)
 
-    def _in_part(self) -> int:
-        """Return how many of the first lines are the last ones remembered."""
-        failures = _failures(self._head)
+    def _in_a_line(self) -> int:
+        """Return how many of the first lines were read, taking the very first for the end of a line that was."""
+        common = self._in_part(self._head[1:])
+        return common + 1 if common >= SURE_LINES or self._stand_once(common) else 0
+
+    def _stand_once(self, lines: int) -> bool:
+        """Whether so many last lines stand nowhere else in what is remembered."""
+        last = self._wanted[-lines:]
+        return lines > 0 and sum(self._wanted[at : at + lines] == last for at in range(len(self._wanted))) == 1
+
+    def _in_part(self, head: list[bytes]) -> int:
+        """Return how many of these first lines are the last ones remembered."""
+        if not head:
+            return 0
+        failures = _failures(head)
         matched = 0
-        for item in self._wanted[-len(self._head) :]:
-            if matched == len(self._head):
+        for item in self._wanted[-len(head) :]:
+            if matched == len(head):
                 matched = failures[matched]
-            while matched and self._head[matched] != item:
+            while matched and head[matched] != item:
                 matched = failures[matched]
-            matched += self._head[matched] == item
+            matched += head[matched] == item
         return matched

@@ -51,6 +51,7 @@ class Stream:
         self._epoch = epoch
         self._reason: Literal["overflow", "restart", "window"] = "restart"
         self._follow = True
+        self._cuts_lines = False
         self._numbered = True
         self._renewed = False
         self._start = 0
@@ -133,11 +134,14 @@ class Stream:
         self._renewed = True
         self._gaps = (gap,)
 
-    def overlap(self, reason: Literal["overflow", "restart", "window"], *, follow: bool) -> None:
+    def overlap(
+        self, reason: Literal["overflow", "restart", "window"], *, follow: bool, cuts_lines: bool = False
+    ) -> None:
         """Expect text without numbers."""
         self._start = self._before.lines if self._before else 0
         self._reason = reason
         self._follow = follow
+        self._cuts_lines = cuts_lines
         self._numbered = False
 
     def _choose(self, held: Held) -> Found | Aligner | None:
@@ -150,7 +154,13 @@ class Stream:
             return Found(0, same=False)
         if self._numbered:
             return choose(self._before, self._start, self._fresh, self._hold_bytes)
-        return ByText(self._before, reason=self._reason, follow=self._follow, hold_bytes=self._hold_bytes)
+        return ByText(
+            self._before,
+            reason=self._reason,
+            follow=self._follow,
+            hold_bytes=self._hold_bytes,
+            cuts_lines=self._cuts_lines,
+        )
 
     def _decide(self, found: Found | None) -> Fed:
         """Give out what is after the place, once it is found."""
@@ -249,13 +259,14 @@ def open_overlap(
     *,
     reason: Literal["overflow", "window"] = "window",
     follow: bool = False,
+    cuts_lines: bool = False,
     hold_bytes: int = OVERLAP_HOLD_BYTES,
 ) -> Stream:
     """Open a stream of which only the text tells what was read before.
 
     `follow`: the text goes on arriving; without it, call `settle()` once the whole of it was fed. `reason` is that of
-    the gap where nothing fits.
+    the gap where nothing fits. `cuts_lines`: the head of the text goes byte by byte, so that it may begin within a line.
     """
     stream = Stream(before, hold_bytes)
-    stream.overlap(reason, follow=follow)
+    stream.overlap(reason, follow=follow, cuts_lines=cuts_lines)
     return stream

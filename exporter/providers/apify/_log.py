@@ -18,7 +18,7 @@ class ApifyLog:
         self._stream = stream
         self.complete = complete
         """It is the whole text of a job that has ended, and does not go on."""
-        self.resume = open_overlap(before, reason="overflow", follow=not complete)
+        self.resume = open_overlap(before, reason="overflow", follow=not complete, cuts_lines=True)
 
     @property
     def end(self) -> str | None:
