@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from click.testing import CliRunner
 
+from exporter.cli import main
 from exporter.otlp.dead_letters import DeadLetters
 from exporter.otlp.json_lines import to_json_line
 from tests.otlp.receiver import Received, Receiver, Reply, grpc_receiver, http_receiver, rejecting
 from tests.otlp.sending import request_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
@@ -43,14 +46,34 @@ def configured(folder: Path, url: str | None, **otlp: Any) -> Path:
     return path
 
 
-async def replay(*words: object) -> tuple[int | None, str, str]:
-    """Run the command; return its exit status and what it said."""
+async def in_a_process(*words: object) -> tuple[int | None, str, str]:
+    """Run the command as its users do; return its exit status and what it said."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "exporter", "replay", *map(str, words), stdout=-1, stderr=-1
     )
     async with asyncio.timeout(SECONDS):
         out, err = await process.communicate()
     return process.returncode, out.decode(), err.decode()
+
+
+async def replay(*words: object) -> tuple[int, str, str]:
+    """Run the command in a thread, which takes a twentieth of the time; return its exit status and what it said."""
+    async with asyncio.timeout(SECONDS):
+        result = await asyncio.to_thread(CliRunner().invoke, main, ["replay", *map(str, words)])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before() -> Iterator[None]:
+    """Undo what the command does to the log of the process."""
+    root, quiet = logging.getLogger(), [logging.getLogger("apscheduler"), logging.getLogger("asyncio")]
+    handlers, levels = root.handlers[:], [one.level for one in (root, *quiet)]
+    yield
+    root.handlers[:] = handlers
+    for one, level in zip((root, *quiet), levels, strict=True):
+        one.setLevel(level)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +85,7 @@ async def test_all_sent(
     """A file whose records are accepted is sent in its order, a request for many lines, and is empty then."""
     file = letters(tmp_path, *(line(f"a{number}") for number in range(20)))
     async with receive() as receiver:
-        result = await replay(file, "--config", configured(tmp_path, receiver.url, protocol=protocol))
+        result = await in_a_process(file, "--config", configured(tmp_path, receiver.url, protocol=protocol))
     assert (0, "20 records sent\n", "") == result
     assert [[f"a{number}" for number in range(20)]] == [one.bodies for one in receiver.requests]
     assert (b"", ["config.yaml", "dead-letter.jsonl"]) == (
