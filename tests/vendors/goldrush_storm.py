@@ -132,6 +132,8 @@ class _Storm:
         self._url = url
         self._restarts = 0
         self._most_records = 0.0
+        self._starting = False
+        """Whether the exporter has been killed and is not ready yet."""
 
     async def run(self) -> Report:
         """Let the tails move, then let the exporter bring everything home."""
@@ -158,8 +160,7 @@ class _Storm:
             await self._pass_time(exporter)
             for task in tasks[1:]:
                 task.cancel()
-            for pipeline in self._pipelines:
-                pipeline.worker.write_at(0)
+            self._be_quiet()
             await self._drain()
             self._judge_lines()
             await self._judge_metrics(exporter)
@@ -185,7 +186,11 @@ class _Storm:
                 log.kill()
             self._oracle.excuse()
             await asyncio.sleep(self._random.uniform(*options.down_seconds))
+            # How long a start takes is the machine's affair: the tails must not move out of sight meanwhile.
+            self._starting = True
+            self._be_quiet()
             await exporter.start()
+            self._starting = False
             self._say(f"{dict(self._oracle.counts)} {self._oracle.problems[-1:]}")
             await asyncio.sleep(self._random.uniform(0.5, 1.5) * part_seconds)
 
@@ -197,12 +202,17 @@ class _Storm:
     async def _change_rates(self) -> None:
         while True:
             pipeline = self._random.choice(self._pipelines)
+            rate = self._random.choice(self._options.rates)
             pipeline.worker.write_at(
-                self._random.choice(self._options.rates),
+                0 if self._starting else rate,
                 self._line,
                 torn=self._options.torn and self._random.random() < 0.3,
             )
             await asyncio.sleep(self._random.uniform(*self._options.rate_seconds) / len(self._pipelines))
+
+    def _be_quiet(self) -> None:
+        for pipeline in self._pipelines:
+            pipeline.worker.write_at(0)
 
     async def _replace_pods(self) -> None:
         while True:
