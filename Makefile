@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed-run
-READY_DEV := $(VENV)/.installed-dev
+READY_TEST := $(VENV)/.installed-test
+READY_BENCH := $(VENV)/.installed-bench
 READY_INTEGRATION := $(VENV)/.installed-integration
 LISTEN ?= 127.0.0.1:10067
 
@@ -15,32 +16,32 @@ run: $(READY)
 # More than there may be cores: many tests wait for a process or a server.
 WORKERS = $(shell cores=$$(nproc); echo $$((cores > 4 ? cores : 4)))
 
-test: $(READY_DEV)
+test: $(READY_TEST)
 	$(BIN)/python -m pytest -m "not integration" -n $(WORKERS) $(ARGS)
 
 integration: $(READY_INTEGRATION)
 	$(BIN)/python -m tests.integration.servers
 	$(BIN)/python -m pytest -m integration $(ARGS)
 
-chaos: $(READY_DEV)
+chaos: $(READY_TEST)
 	$(BIN)/python -m tests.chaos --kills 200 $(ARGS)
 
 # A collector that is away for ten minutes.
-outage: $(READY_DEV)
+outage: $(READY_TEST)
 	$(BIN)/python -m tests.chaos.outage $(ARGS)
 
 # Apify's 200 log streams and GoldRush's moving tails, the exporter killed under them; `make integration` has short forms.
-vendors: $(READY_DEV)
+vendors: $(READY_TEST)
 	$(BIN)/python -m tests.vendors apify --streams 200 --kills 40 $(ARGS)
 	$(BIN)/python -m tests.vendors goldrush --seconds 300 $(ARGS)
 	$(BIN)/python -m tests.vendors goldrush --seconds 300 --pipelines 3 --budget 10/s $(ARGS)
 	$(BIN)/python -m tests.vendors goldrush --seconds 300 --kills 30 $(ARGS)
 
 # As many random streams as the variable says; tests try 300.
-fuzz: $(READY_DEV)
+fuzz: $(READY_TEST)
 	PIPELINE_EXPORTER_FUZZ_RUNS=$${PIPELINE_EXPORTER_FUZZ_RUNS:-100000} $(BIN)/python -m pytest tests/logs/test_fuzz_all.py $(ARGS)
 
-bench: $(READY_DEV)
+bench: $(READY_BENCH)
 	$(BIN)/python -m tests.bench $(ARGS)
 	$(BIN)/python -m tests.bench.logs $(LOG_ARGS)
 
@@ -50,16 +51,17 @@ lint: $(READY_INTEGRATION)
 	$(BIN)/mypy
 	$(BIN)/mypy examples/provider/pipeline_exporter_rivulet.py
 
-format: $(READY_DEV)
+format: $(READY_INTEGRATION)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 # The lock files hold every package with its hash. Run this after a change of the ranges in pyproject.toml.
 LOCK := $(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-annotate --no-header --python-version 3.11 pyproject.toml
-lock: $(READY_DEV)
+lock: $(READY_TEST)
 	$(BIN)/python -m pip install --quiet "uv>=0.7"
 	$(LOCK) --output-file requirements/run.txt --group build
-	$(LOCK) --output-file requirements/dev.txt --group dev
+	$(LOCK) --output-file requirements/test.txt --group test
+	$(LOCK) --output-file requirements/bench.txt --group bench
 	$(LOCK) --output-file requirements/integration.txt --group integration
 
 clean:
@@ -71,7 +73,7 @@ COMPILED := $(wildcard exporter/*/*.pyx)
 $(VENV)/.installed-%: requirements/%.txt pyproject.toml $(COMPILED)
 	@echo "Installing into $(VENV), about a minute …"
 	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes --requirement $<
 	rm -rf build $(COMPILED:.pyx=.*.so)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@

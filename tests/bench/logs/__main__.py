@@ -7,7 +7,6 @@ from statistics import median
 
 import click
 
-from tests.bench.logs import sdk
 from tests.bench.logs.report import LogFigures, rows, write
 from tests.bench.logs.runs import FEEDS, idle_bytes_per_stream, latency, lines_per_cpu_second, sdk_lines_per_cpu_second
 from tests.bench.report import machine, table
@@ -28,11 +27,8 @@ def main(lines: int, rounds: int, streams: int, seconds: int, *, written: bool) 
         click.echo(f"round {number + 1} of {rounds}", err=True)
         for feed in FEEDS:
             figures.rates.setdefault(feed.name, []).append(lines_per_cpu_second(feed, lines))
-        if sdk.installed():
-            for compression in ("none", "gzip"):
-                figures.sdk.setdefault(compression, []).append(sdk_lines_per_cpu_second(SDK_LINES, compression))
-        else:
-            click.echo("without the OpenTelemetry SDK: it is not installed", err=True)
+        for compression in ("none", "gzip"):
+            figures.sdk.setdefault(compression, []).append(sdk_lines_per_cpu_second(SDK_LINES, compression))
         _say_rates(figures)
     if seconds:
         figures.latency = latency(20_000, seconds)

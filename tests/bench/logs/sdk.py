@@ -21,16 +21,6 @@ _QUEUE_RECORDS = 1_000_000
 _REQUEST_RECORDS = 5_000
 
 
-def installed() -> bool:
-    """Say whether the SDK is there: it is in the dependency group `bench` only."""
-    try:
-        import opentelemetry.exporter.otlp.proto.http._log_exporter
-        import opentelemetry.sdk._logs  # noqa: F401  (only whether it is there)
-    except ImportError:
-        return False
-    return True
-
-
 def main(connection: Connection, url: str, lines: int, compression: str) -> None:
     """Emit so many lines. The only question asks to do it; the answer is what it cost."""
     from opentelemetry._logs import SeverityNumber
