@@ -211,9 +211,11 @@ def test_demo_says_where_to_look() -> None:
     with running("demo", "--listen", "127.0.0.1:0", "--feldera", "3") as process:
         page = line(process, "Page for people").rpartition(" ")[2]
         assert "text/html" in urllib.request.urlopen(page, timeout=SECONDS).headers["Content-Type"]
-        while "hosted_pipeline_up{" not in (text := scrape(page)):
-            pass
-        assert 3 == text.count("hosted_pipeline_up{")
+        feldera = 'hosted_pipeline_up{provider="feldera"'
+        given_up = time.monotonic() + SECONDS
+        while feldera not in (text := scrape(page)):
+            assert time.monotonic() < given_up
+        assert 3 == text.count(feldera)
         logs = Path(line(process, "Logs, as OTLP JSON lines").rpartition(" ")[2])
         given_up = time.monotonic() + SECONDS
         while not (logs.exists() and logs.read_bytes().count(b"\n")):
