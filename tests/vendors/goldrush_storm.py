@@ -52,7 +52,7 @@ class Options:
     replace_seconds: tuple[float, float] = (5.0, 15.0)
     faults: float = 0.02
     torn: bool = True
-    """Whether answers may end within a line. Where the budget is too small to look again soon, its halves are two records."""
+    """Whether answers may end within a line. Then open records wait longer, so that no half is a record of its own."""
 
 
 class Expected(NamedTuple):
@@ -150,8 +150,8 @@ class _Storm:
             "url": self._url,
             "api_key": "service",
             "interval": "5s",
-            # An answer that a busy machine gives late must not part the halves of a line: that is tried without a clock.
-            "logs": {"multiline": {"timeout": "2s"}},
+            # Answers that are late or fail must not part the halves of a line, as they may: that is tried without a clock.
+            **({"logs": {"multiline": {"timeout": "5s"}}} if options.torn else {}),
             **({"budget": options.budget} if options.budget else {}),
         }
         exporter = Exporter(self._folder, sources=[source], otlp={"endpoint": self._receiver.url, "timeout": "5s"})
