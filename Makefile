@@ -56,13 +56,13 @@ format: $(READY_INTEGRATION)
 	$(BIN)/ruff check --fix .
 
 # The lock files hold every package with its hash. Run this after a change of the ranges in pyproject.toml.
-LOCK := $(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-annotate --no-header --python-version 3.11 pyproject.toml
+LOCK := $(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-annotate --no-header --python-version 3.11
 lock: $(READY_TEST)
-	$(BIN)/python -m pip install --quiet "uv>=0.7"
-	$(LOCK) --output-file requirements/run.txt --group build
-	$(LOCK) --output-file requirements/test.txt --group test
-	$(LOCK) --output-file requirements/bench.txt --group bench
-	$(LOCK) --output-file requirements/integration.txt --group integration
+	$(LOCK) --output-file requirements/install.txt --group install
+	$(LOCK) --output-file requirements/run.txt --group build pyproject.toml
+	$(LOCK) --output-file requirements/test.txt --group test pyproject.toml
+	$(LOCK) --output-file requirements/bench.txt --group bench pyproject.toml
+	$(LOCK) --output-file requirements/integration.txt --group integration pyproject.toml
 
 clean:
 	rm -rf $(VENV) build *.egg-info $(COMPILED:.pyx=.c) $(COMPILED:.pyx=.*.so) .hypothesis .mypy_cache .pytest_cache .ruff_cache
@@ -70,10 +70,16 @@ clean:
 # The hottest loops are compiled where there is a compiler; without one everything works too, only slower.
 COMPILED := $(wildcard exporter/*/*.pyx)
 
-$(VENV)/.installed-%: requirements/%.txt pyproject.toml $(COMPILED)
-	@echo "Installing into $(VENV), about a minute …"
+# uv takes seconds for what takes pip half a minute. Where there is none, or it cannot reach the index that pip is told of, pip does it.
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install
+UV := $(BIN)/uv --quiet pip install --python $(BIN)/python --link-mode copy
+
+$(VENV)/.installed-%: requirements/%.txt requirements/install.txt pyproject.toml $(COMPILED)
+	@echo "Installing into $(VENV), about half a minute …"
 	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes --requirement $<
+	$(PIP) --only-binary :all: --require-hashes --requirement requirements/install.txt \
+		&& $(UV) --no-deps --require-hashes --requirement $< \
+		|| $(PIP) --no-deps --require-hashes --requirement $<
 	rm -rf build $(COMPILED:.pyx=.*.so)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(PIP) --no-deps --no-build-isolation --editable .
 	touch $@
