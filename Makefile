@@ -8,6 +8,9 @@ READY_BENCH := $(VENV)/.installed-bench
 READY_INTEGRATION := $(VENV)/.installed-integration
 LISTEN ?= 127.0.0.1:10067
 
+# The tests start the service many times: each time it would be compiled anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: run test fuzz integration chaos outage vendors bench lint format lock clean
 
 run: $(READY)
@@ -72,7 +75,7 @@ COMPILED := $(wildcard exporter/*/*.pyx)
 
 # uv takes seconds for what takes pip half a minute. Where there is none, or it cannot reach the index that pip is told of, pip does it.
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install
-UV := $(BIN)/uv --quiet pip install --python $(BIN)/python --link-mode copy
+UV := $(BIN)/uv --quiet pip install --python $(BIN)/python --link-mode copy --compile-bytecode
 
 $(VENV)/.installed-%: requirements/%.txt requirements/install.txt pyproject.toml $(COMPILED)
 	@echo "Installing into $(VENV), about half a minute …"
