@@ -113,8 +113,8 @@ class TailSettings:
 class Channel:
     """One stream's way from blocks to records that are handed on with the position that covers them.
 
-    `put` takes records and the state that covers them, both or neither. `confirm` asks whether the name that streams
-    are opened by still belongs to the pipeline; it may raise StreamRefusedError.
+    `put` takes records and the state that covers them, both or neither. `confirm` asks whether the name that the stream
+    was opened by belongs to the pipeline; it may raise StreamRefusedError.
     """
 
     def __init__(
@@ -140,6 +140,8 @@ class Channel:
         self._old = self._state.position is None and self._state.skip_before_ns > 0
         """Whether the newest record was one to leave out."""
         self._opened_at: float | None = None
+        self._waited = False
+        """Whether a stream has ended or been refused: the list that gave the pipeline its name may be out of date."""
 
     def redact(self, block: bytes) -> bytes:
         """Replace secrets, counted."""
@@ -155,7 +157,9 @@ class Channel:
 
     async def lost(self, gaps: Sequence[Gap], position: Position | None) -> None:
         """Commit what was lost with the position before it; it shows once it is committed. Raises StreamRefusedError."""
-        if any(gap.reason == "restart" for gap in gaps) and self._confirm is not None and not await self._confirm():
+        first = self.is_new and self._waited and position is not None
+        doubtful = first or any(gap.reason == "restart" for gap in gaps)
+        if doubtful and self._confirm is not None and not await self._confirm():
             # Another pipeline has the name now, and its log is read by that one's tailer.
             raise StreamRefusedError(f"{self.name} was deleted or renamed", reason="not_found")
         counts = Counter(self._state.gaps)
@@ -238,6 +242,7 @@ class Channel:
 
     def broken_off(self, reason: str) -> None:
         """Count a stream that ended or could not be opened."""
+        self._waited = True
         self._stats.reconnects[reason] += 1
         self._stats.version += 1
 
@@ -268,7 +273,10 @@ class Channel:
 
 
 class Tailer(Channel):
-    """One log over all its connections. `run()` goes on until cancelled. `open_stream` may raise StreamRefusedError."""
+    """One log over all its connections. `run()` goes on until cancelled. `open_stream` may raise StreamRefusedError.
+
+    `exists` asks whether the pipeline is still there, whatever its name is now.
+    """
 
     def __init__(
         self,
@@ -281,10 +289,12 @@ class Tailer(Channel):
         state: StreamState | None = None,
         *,
         confirm: Callable[[], Awaitable[bool]] | None = None,
+        exists: Callable[[], Awaitable[bool]] | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         super().__init__(name, put, redactor, settings, stats, state, confirm=confirm)
         self._open_stream = open_stream
+        self._exists = exists
         self._sleep = sleep
 
     async def run(self) -> None:
@@ -313,7 +323,7 @@ class Tailer(Channel):
     async def _dropped_or_deleted(self) -> str:
         """Say why the vendor said that the log has ended: a slow reader hears the same as one of a deleted pipeline."""
         try:
-            return "slow_reader" if self._confirm is None or await self._confirm() else "end"
+            return "slow_reader" if self._exists is None or await self._exists() else "end"
         except StreamRefusedError:
             return "end"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from exporter.logs.job_tailer import JobTailer
@@ -54,22 +54,29 @@ class Reading:
 class _Opening:
     """How the stream of one pipeline is opened, by the name that it has at that moment."""
 
-    __slots__ = ("_known", "_pipeline", "_readers")
+    __slots__ = ("_known", "_name", "_pipeline", "_readers")
 
     def __init__(self, readers: Readers, pipeline: PipelineLogs, *, known: bool) -> None:
         self._readers = readers
         self._pipeline = pipeline
         self._known = known
+        self._name = pipeline.name
+        """The name that the newest stream was opened by."""
 
     async def open(self, position: Position | None, again: bool) -> Connection:  # noqa: FBT001  (the tailer's own call)
         """Open it, to go on after a position."""
         pipeline = self._pipeline
+        self._name = pipeline.name
         priority = Priority.REOPEN if again or self._known else Priority.OPEN
         return await self._readers.open(LogStream(pipeline.id, pipeline.id, pipeline.name), position, priority)
 
     async def confirm(self) -> bool:
-        """Ask whether the name is still the pipeline's own."""
-        return await self._readers.confirm(self._pipeline.id)
+        """Ask whether the name that the stream was opened by is the pipeline's own: a list may have told a new one since."""
+        return await self._readers.confirm(self._pipeline.id, self._name)
+
+    async def exists(self) -> bool:
+        """Ask whether the pipeline is still there, by the name that it has now."""
+        return await self._readers.confirm(self._pipeline.id, self._pipeline.name)
 
 
 class Readers:
@@ -113,6 +120,7 @@ class Readers:
             pipeline.stats,
             state,
             confirm=opening.confirm,
+            exists=opening.exists,
             sleep=self._sleep,
         )
         return Reading(pipeline.id, tailer, (sink,), ((pipeline.id, tailer),))
@@ -228,12 +236,12 @@ class Readers:
         except ProviderError as error:
             raise refused(error) from error
 
-    async def confirm(self, pipeline_id: str) -> bool:
-        """Ask whether the name that a pipeline is known by is still its own."""
+    async def confirm(self, pipeline_id: str, name: str) -> bool:
+        """Ask whether a name is that of a pipeline."""
         tracked = self._tracked.by_id.get(pipeline_id)
         if tracked is None or tracked.now is None:
             return False
         try:
-            return await self._provider.confirm(tracked.now, Priority.REOPEN)
+            return await self._provider.confirm(replace(tracked.now, name=name), Priority.REOPEN)
         except ProviderError as error:
             raise refused(error) from error

@@ -19,6 +19,7 @@ from exporter.otlp.outbox import Limits, Outbox
 from exporter.providers.base import LogStream
 from exporter.providers.budget import Priority
 from exporter.simulator import End, World
+from exporter.tailing.readers import Readers
 from tests.logs.following import BOTH, CURSORS, LEGACY, following, one_pipeline, say
 from tests.polling.harness import polling
 
@@ -66,6 +67,58 @@ async def test_a_name_that_is_given_to_another_pipeline(tmp_path: Path, version:
 
         assert ["old", "new"] == await follow.bodies(4)
         assert {} == follow.count("reconnects_total")
+
+
+@pytest.mark.parametrize("version", BOTH)
+async def test_a_list_tells_of_the_new_name_while_the_old_one_is_being_read(
+    tmp_path: Path, version: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was opened by a name that another pipeline has now is not read as this one's, whatever this one's name is by then."""
+    world, pipeline = one_pipeline(version)
+    async with following(tmp_path, world) as follow:
+        say(pipeline, "old")
+        await follow.bodies(2)
+        pipeline.rename("q")
+        world.advance(1)
+        say(world.create("p", compile_as=None), "new")
+        pipeline.end_streams(End.CUT)
+        await follow.asleep(1)
+        confirm = Readers.confirm
+
+        async def poll_first(readers: Readers, *names: str) -> bool:
+            await follow.harness.poll()
+            return await confirm(readers, *names)
+
+        monkeypatch.setattr(Readers, "confirm", poll_first)
+        follow.wake()
+        await follow.asleep(2)
+        say(pipeline, "more")
+        follow.wake()
+        await follow.bodies(5)
+
+        read = [(one.pipeline, one.body) for one in follow.records if "Fresh start" not in one.body]
+        assert [("p", "new"), ("p", "old"), ("q", "more")] == sorted(read)
+        assert {"cut": 1, "not_found": 1} == follow.count("reconnects_total", "q")
+        assert {} == follow.count("gaps_total", "q")
+
+
+@pytest.mark.parametrize("version", BOTH)
+async def test_a_name_that_is_given_away_before_its_log_could_be_opened(tmp_path: Path, version: str) -> None:
+    """Only the first attempt goes by the list alone: when it fails, the name may be another pipeline's by the next."""
+    world, pipeline = one_pipeline(version)
+    world.runner.discovery_seconds = 2.0
+    async with following(tmp_path, world) as follow:
+        await follow.asleep(1)
+        other = pipeline.recreate(None)
+        world.advance(3)
+        say(other, "new")
+        follow.wake()
+        await follow.asleep(2)
+        assert {"not_found": 2} == follow.count("reconnects_total")
+        assert [] == follow.records
+        await follow.harness.poll()
+
+        assert ["new"] == await follow.bodies(2)
 
 
 @pytest.mark.parametrize("version", BOTH)
