@@ -10,12 +10,15 @@ from typing import Final
 
 MAX_LINE_BYTES: Final = 2 * 1024 * 1024
 
+_LONGEST_CHARACTER: Final = 4
+"""Bytes of a character in UTF-8, at most."""
+
 
 class LineBuffer:
     """Hold back the torn end of what was received, and give out blocks of whole lines.
 
-    Lines end in a line feed and nowhere else. A line that grows over `max_line_bytes` is given out in pieces of that size;
-    each is ended by a newline that was not in the stream and is counted in `forced`, so that positions can
+    Lines end in a line feed and nowhere else. A line that grows over `max_line_bytes` is given out in pieces of at most
+    that size, cut between characters; each is ended by a newline that was not in the stream and is counted in `forced`, so that positions can
     subtract it. The cuts do not depend on how the stream came in chunks.
     """
 
@@ -87,5 +90,20 @@ class LineBuffer:
         return b"\n".join(lines) + b"\n"
 
     def _pieces(self, line: bytes) -> list[bytes]:
-        """Cut a line so that only the last piece may be short, and none is empty unless the line is."""
-        return [line[start : start + self._max] for start in range(0, max(len(line), 1), self._max)]
+        """Cut a line so that no piece is too long, and none is empty unless the line is."""
+        pieces: list[bytes] = []
+        start = 0
+        while len(line) - start > self._max:
+            end = _between_characters(line, start + self._max, start)
+            pieces.append(line[start:end])
+            start = end
+        pieces.append(line[start:])
+        return pieces
+
+
+def _between_characters(line: bytes, end: int, start: int) -> int:
+    """Return the last place up to `end` that is not inside a character; `end` where that is no UTF-8."""
+    for place in range(end, max(end - _LONGEST_CHARACTER, start), -1):
+        if line[place] & 0xC0 != 0x80:  # no continuation byte: a character begins here
+            return place
+    return end

@@ -22,7 +22,9 @@ def test_every_byte_comes_out_once_and_in_order(data: bytes, at: list[int]) -> N
     assert b"\n" not in buffer.torn
 
 
-@given(st.text("ab\n", max_size=120).map(str.encode), places)
+@given(
+    st.text("ab\n", max_size=120).map(str.encode) | st.binary(max_size=120) | st.text("aé𝄞\n").map(str.encode), places
+)
 def test_long_lines_are_cut_alike_whatever_the_chunks(data: bytes, at: list[int]) -> None:
     """Forced newlines stand at the same places for any chunks, are counted, and bound what is held."""
     whole, chunked = LineBuffer(5), LineBuffer(5)
@@ -35,6 +37,15 @@ def test_long_lines_are_cut_alike_whatever_the_chunks(data: bytes, at: list[int]
     assert expected == actual + chunked.torn
     assert whole.forced == chunked.forced == expected.count(b"\n") - data.count(b"\n")
     assert max(map(len, expected.split(b"\n"))) <= 5
+
+
+@given(st.text("aé€𝄞\n"))
+def test_long_lines_are_cut_between_characters(text: str) -> None:
+    """No character of a line that is too long is lost to a cut."""
+    buffer = LineBuffer(5)
+    given_out = buffer.feed(text.encode()) + buffer.torn
+
+    assert text.replace("\n", "") == given_out.decode().replace("\n", "")
 
 
 def test_only_a_newline_ends_a_line() -> None:
