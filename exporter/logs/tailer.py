@@ -158,8 +158,7 @@ class Channel:
     async def lost(self, gaps: Sequence[Gap], position: Position | None) -> None:
         """Commit what was lost with the position before it; it shows once it is committed. Raises StreamRefusedError."""
         first = self.is_new and self._waited and position is not None
-        doubtful = first or any(gap.reason == "restart" for gap in gaps)
-        if doubtful and self._confirm is not None and not await self._confirm():
+        if (gaps or first) and self._confirm is not None and not await self._confirm():
             # Another pipeline has the name now, and its log is read by that one's tailer.
             raise StreamRefusedError(f"{self.name} was deleted or renamed", reason="not_found")
         counts = Counter(self._state.gaps)

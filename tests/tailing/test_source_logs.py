@@ -103,6 +103,26 @@ async def test_a_list_tells_of_the_new_name_while_the_old_one_is_being_read(
 
 
 @pytest.mark.parametrize("version", BOTH)
+async def test_a_name_that_is_given_to_a_pipeline_with_a_longer_log(tmp_path: Path, version: str) -> None:
+    """That its buffer has discarded more lines than were read of the old one does not make it the same buffer."""
+    world, pipeline = one_pipeline(version)
+    async with following(tmp_path, world) as follow:
+        say(pipeline, "old")
+        await follow.bodies(2)
+        pipeline.rename("q")
+        other = world.create("p", compile_as=None)
+        say(other, *(f"line {number}" for number in range(12_000)))
+        pipeline.end_streams(End.CUT)
+        await follow.asleep(1)
+        follow.wake()
+        await follow.asleep(2)
+        assert {"cut": 1, "not_found": 1} == follow.count("reconnects_total")
+        assert {} == follow.count("gaps_total")
+
+        assert ["old"] == await follow.bodies(2)
+
+
+@pytest.mark.parametrize("version", BOTH)
 async def test_a_name_that_is_given_away_before_its_log_could_be_opened(tmp_path: Path, version: str) -> None:
     """Only the first attempt goes by the list alone: when it fails, the name may be another pipeline's by the next."""
     world, pipeline = one_pipeline(version)
