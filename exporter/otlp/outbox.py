@@ -232,16 +232,29 @@ class Outbox:
             waiting = sum(one.bytes for lane in self._lanes for one in lane.waiting if one.events)
             await self._drop(lambda one: one.events, min(excess, waiting + size - limit * RESERVE))
 
-    async def take(self, lane: int) -> list[Waiting]:
-        """Wait for batches of a lane and return as many of the oldest as fit one request. They stay until `done`."""
+    @property
+    def limits(self) -> Limits:
+        """How much may be pending, waiting and in one request."""
+        return self._limits
+
+    async def take(self, lane: int, hopeless: Collection[int] = ()) -> list[Waiting]:
+        """Wait for batches of a lane and return as many of the oldest as fit one request. They stay until `done`.
+
+        Where all of these are `hopeless`, by their numbers, one more comes with them that is not, although it does not fit.
+        """
         queue = self._lanes[lane]
-        while not (taken := self._oldest(queue)):
+        while not (taken := self._oldest(queue, hopeless)):
             queue.arrived.clear()
             await queue.arrived.wait()
         self._taken.update(one.seq for one in taken)
         return taken
 
-    def _oldest(self, queue: _Lane) -> list[Waiting]:
+    def fits(self, taken: Sequence[Waiting]) -> bool:
+        """Whether batches may be one request; one alone always is."""
+        records, size = sum(one.count for one in taken), sum(one.bytes for one in taken)
+        return len(taken) == 1 or (records <= self._limits.max_records and size <= self._limits.max_bytes)
+
+    def _oldest(self, queue: _Lane, hopeless: Collection[int]) -> list[Waiting]:
         taken: list[Waiting] = []
         records = size = 0
         for one in queue.waiting:
@@ -249,6 +262,8 @@ class Outbox:
                 continue
             records, size = records + one.count, size + one.bytes
             if taken and (records > self._limits.max_records or size > self._limits.max_bytes):
+                if one.seq not in hopeless and all(before.seq in hopeless for before in taken):
+                    taken.append(one)
                 break
             taken.append(one)
         return taken

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from exporter.journal import Group
+from exporter.otlp.attempts import Refusal
 from exporter.otlp.encode import export_request
+from exporter.otlp.packing import GROUP_BYTES
 from exporter.otlp.wire import split_fields
 
 if TYPE_CHECKING:
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
     from exporter.otlp.attempts import Attempts, Counts, Patience
     from exporter.otlp.dead_letters import Aside
     from exporter.otlp.destination import Destination
+    from exporter.otlp.packing import Limits
+
+TOO_LARGE: Final = Refusal("more than a request may have", stubborn=False)
+"""What is not sent as it is."""
 
 One = tuple[Group, bytes]
 """A record, and what it is of: a group without records."""
@@ -79,6 +85,7 @@ class Parts:
         patience: Patience,
         read: Callable[[Waiting], Awaitable[list[Group]]],
         remove: Callable[[int, Sequence[Waiting], str, Collection[bytes] | None], Awaitable[None]],
+        limits: Limits,
     ) -> None:
         self._attempts = attempts
         self._destination = destination
@@ -87,6 +94,7 @@ class Parts:
         self._patience = patience
         self._read = read
         self._remove = remove
+        self._limits = limits
 
     async def work(self, lane: Lane, part: Part, *, stubborn: bool) -> None:
         """Bring a part to its end, and what has come behind it meanwhile."""
@@ -96,7 +104,7 @@ class Parts:
         await part.verdict.wait()
         await self._put_aside(lane, part)
         while part.behind:
-            await self._catch_up(lane, part, next(iter(part.behind)))
+            await self._catch_up(lane, part)
         del lane.held[part.stream]
         lane.ended += 1
         lane.changed.set()
@@ -112,7 +120,11 @@ class Parts:
             lane.changed.set()
 
         attempts = (1 if len(records) > 1 else self._patience.alone_attempts) if stubborn else None
-        refusal = await self._attempts.send(lane.sending, grouped(records), settle, attempts=attempts, waits=waits)
+        groups = grouped(records)
+        if len(records) == 1 or self._fits(groups):
+            refusal = await self._attempts.send(lane.sending, groups, settle, attempts=attempts, waits=waits)
+        else:
+            refusal = TOO_LARGE
         if refusal is None:
             return
         if len(records) == 1:
@@ -121,6 +133,12 @@ class Parts:
         half = len(records) // 2
         await self._split(lane, part, records[:half], stubborn=stubborn or refusal.stubborn)
         await self._split(lane, part, records[half:], stubborn=stubborn or refusal.stubborn)
+
+    def _fits(self, groups: Sequence[Group]) -> bool:
+        """Whether records may be one request."""
+        count = sum(len(group.records) for group in groups)
+        size = sum(GROUP_BYTES + len(group.resource) + sum(map(len, group.records)) for group in groups)
+        return count <= self._limits.max_records and size <= self._limits.max_bytes
 
     async def _put_aside(self, lane: Lane, part: Part) -> None:
         """Write what is bad to the dead letters; a file that is full or cannot be written holds the pipeline."""
@@ -140,21 +158,30 @@ class Parts:
         await self._remove(lane.number, part.taken, part.stream, {record})
         return True
 
-    async def _catch_up(self, lane: Lane, part: Part, seq: int) -> None:
-        """Send what a later batch has of the pipeline."""
-        part.taken = [part.behind[seq]]
-        found = parts_of(await self._read(part.behind[seq]), part.taken, 0)
-        records = [record for one in found if one.stream == part.stream for record in one.records]
-        before = self._destination.accepted
-        while records:
-            await self._split(lane, part, records, stubborn=False)
-            if len(part.bad) < len(records) or self._destination.accepted != before:
+    async def _catch_up(self, lane: Lane, part: Part) -> None:
+        """Send what the next batch has of the pipeline; when all of it is refused, the one behind it too."""
+        before, most = self._destination.accepted, 1
+        while True:
+            seqs = list(part.behind)[:most]
+            part.taken = [part.behind[seq] for seq in seqs]
+            groups = [group for one in part.taken for group in await self._read(one)]
+            records = [
+                record
+                for found in parts_of(groups, part.taken, 0)
+                if found.stream == part.stream
+                for record in found.records
+            ]
+            if records:
+                await self._split(lane, part, records, stubborn=False)
+            if len(part.bad) < len(records) or not records or self._destination.accepted != before:
                 break
             # As with a batch: all of it is refused and nothing else accepted since.
             self._destination.doubt(self._patience.hold_seconds, f"every record is refused: {part.bad[0][1]}")
             part.bad.clear()
+            most = 2
         await self._put_aside(lane, part)
-        del part.behind[seq]
+        for seq in seqs:
+            del part.behind[seq]
 
 
 def parts_of(groups: Sequence[Group], taken: Sequence[Waiting], accepted_before: int) -> list[Part]:

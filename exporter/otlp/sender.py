@@ -6,7 +6,7 @@
 
 A part that waits holds its own pipeline only: the lane passes that pipeline's records by. When every record of a batch
 is refused and nothing else was accepted since, the batch stays where it is and the destination is held: after that the
-lane takes what has come behind it too, so that one bad record alone does not hold what is good.
+lane takes what stands behind it too, so that one bad record alone does not hold what is good.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from exporter.journal import JournalError
 from exporter.otlp.attempts import Attempts, Counts, Patience
-from exporter.otlp.parts import Lane, Parts, parts_of
+from exporter.otlp.parts import TOO_LARGE, Lane, Parts, parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -59,7 +59,16 @@ class Sender:
         self._clock = clock
         self._patience = patience or Patience()
         self._attempts = Attempts(destination, counts, self._patience)
-        self._parts = Parts(self._attempts, destination, dead_letters, counts, self._patience, self._read, self._remove)
+        self._parts = Parts(
+            self._attempts,
+            destination,
+            dead_letters,
+            counts,
+            self._patience,
+            self._read,
+            self._remove,
+            outbox.limits,
+        )
 
     async def run(self) -> None:
         """Send until cancelled; then `finish`."""
@@ -74,7 +83,7 @@ class Sender:
     async def _run_lane(self, lane: Lane) -> None:
         async with asyncio.TaskGroup() as working:
             while True:
-                taken = await self._outbox.take(lane.number)
+                taken = await self._outbox.take(lane.number, lane.hopeless)
                 groups = await self._groups(lane, taken)
                 for stream in {group.stream for group in groups} & lane.held.keys():
                     lane.held[stream].behind.update((one.seq, one) for one in taken)
@@ -129,7 +138,10 @@ class Sender:
             done = self._outbox.done if whole else partial(self._outbox.remove, gone=gone)
             await self._patiently(partial(done, lane.number, taken))
 
-        refusal = await self._attempts.send(lane.sending, groups, settle)
+        if self._outbox.fits(taken):
+            refusal = await self._attempts.send(lane.sending, groups, settle)
+        else:
+            refusal = TOO_LARGE
         if refusal is None:
             for one in taken:
                 self._counts.latency(max(0.0, self._clock() - one.read_seconds))

@@ -267,6 +267,56 @@ async def test_a_bad_record_alone_goes_with_the_next(tmp_path: Path) -> None:
     assert ["a2"] == accepted
 
 
+async def test_a_bad_record_alone_goes_with_the_next_that_is_a_whole_request(tmp_path: Path) -> None:
+    """Also where the two do not fit one request, which none exceeds; and the order stays."""
+    async with asyncio.timeout(SECONDS), http_receiver() as receiver:
+        answer, accepted = answering(lambda found: Reply(400) if "a1" in found else None)
+        receiver.answer = answer
+        async with carrier(tmp_path, receiver.url, lanes=1, max_records=4) as one:
+            await one.hand_in(batch("a", "a1"))
+            await until(lambda: one.destination.problem is not None)
+            await one.hand_in(batch("a", "a2", "a3", "a4", "a5"))
+            await one.hand_in(batch("a", "a6"))
+            await one.drained()
+            assert ["a1"] == dead(one)
+    assert ["a2", "a3", "a4", "a5", "a6"] == accepted
+    assert 4 >= max(len(received.bodies) for received in receiver.requests)
+
+
+async def test_two_large_batches_are_no_larger_request(tmp_path: Path) -> None:
+    """The same where the next batch has as many bytes as a request may have."""
+    names = [f"a{number}" + "." * 1_000 for number in range(2, 6)]
+    async with asyncio.timeout(SECONDS), http_receiver() as receiver:
+        answer, accepted = answering(lambda found: Reply(400) if "a1" in found else None)
+        receiver.answer = answer
+        async with carrier(tmp_path, receiver.url, lanes=1, max_bytes=5_400) as one:
+            await one.hand_in(batch("a", "a1"))
+            await until(lambda: one.destination.problem is not None)
+            await one.hand_in(batch("a", *names))
+            await one.drained()
+            assert ["a1"] == dead(one)
+    assert names == accepted
+    assert 5_400 >= max(received.request.ByteSize() for received in receiver.requests)
+
+
+async def test_all_that_is_refused_is_not_looked_at_for_ever(tmp_path: Path) -> None:
+    """One request more than what was refused is looked at, record by record; after that one request tries again."""
+    async with asyncio.timeout(SECONDS), http_receiver() as receiver:
+        asked = count(1)
+        answer, accepted = answering(lambda _: Reply(400) if next(asked) < 40 else None)
+        receiver.answer = answer
+        async with carrier(tmp_path, receiver.url, lanes=1, max_records=2) as one:
+            for number in range(1, 7, 2):
+                await one.hand_in(batch("a", f"a{number}", f"a{number + 1}"))
+            await one.drained()
+            assert [] == dead(one)
+    names = [received.bodies for received in receiver.requests]
+    first, both = ["a1", "a2"], [["a1", "a2"], ["a1"], ["a2"], ["a3", "a4"], ["a3"], ["a4"]]
+    assert [first, first, ["a1"], ["a2"], *both] == names[:10]
+    assert [first] * 30 == names[10:40]
+    assert [f"a{number}" for number in range(1, 7)] == accepted
+
+
 async def test_bad_records_of_one_lane_while_others_pass(tmp_path: Path) -> None:
     """A batch of bad records only is put aside when another lane's were accepted since."""
     async with asyncio.timeout(SECONDS), http_receiver() as receiver:
@@ -391,6 +441,24 @@ async def test_several_pipelines_wait_for_room(tmp_path: Path) -> None:
             assert {"a2", "b2", "b4"} == set(dead(one))
     assert ["a1", "a3", "a4", "a5"] == of("a", accepted)
     assert ["b1", "b3", "b5"] == of("b", accepted)
+
+
+async def test_a_bad_record_alone_behind_a_pipeline_that_waits(tmp_path: Path) -> None:
+    """What a pipeline that waited has next is judged by what comes behind that, as a lane's batches are."""
+    async with asyncio.timeout(SECONDS), http_receiver() as receiver:
+        answer, accepted = answering(lambda found: Reply(400) if {"a2", "a4"} & set(found) else None)
+        receiver.answer = answer
+        (tmp_path / "dead-letter.jsonl").write_bytes(b"{}\n" * 300)
+        async with carrier(tmp_path, receiver.url, lanes=1, dead_letter_limit=1000) as one:
+            await one.hand_in(batch("a", "a1", "a2", "a3"))
+            await until(lambda: one.letters.told)
+            for name in ("a4", "a5", "a6"):
+                await one.hand_in(batch("a", name))
+            one.letters.path.unlink()
+            await one.drained()
+            assert ["a2", "a4"] == dead(one)
+            assert [] == await one.journal.read_waiting()
+    assert ["a1", "a3", "a5", "a6"] == accepted
 
 
 async def test_a_kill_while_a_pipeline_waits_repeats_nothing(tmp_path: Path) -> None:
