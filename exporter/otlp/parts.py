@@ -159,18 +159,12 @@ class Parts:
         return True
 
     async def _catch_up(self, lane: Lane, part: Part) -> None:
-        """Send what the next batch has of the pipeline; when all of it is refused, the one behind it too."""
-        before, most = self._destination.accepted, 1
+        """Send what stands next of the pipeline; when all of it is refused, what is behind that too, as a lane does."""
+        before = self._destination.accepted
+        hopeless: set[int] = set()
         while True:
-            seqs = list(part.behind)[:most]
+            seqs, records = await self._next(part, hopeless)
             part.taken = [part.behind[seq] for seq in seqs]
-            groups = [group for one in part.taken for group in await self._read(one)]
-            records = [
-                record
-                for found in parts_of(groups, part.taken, 0)
-                if found.stream == part.stream
-                for record in found.records
-            ]
             if records:
                 await self._split(lane, part, records, stubborn=False)
             if len(part.bad) < len(records) or not records or self._destination.accepted != before:
@@ -178,10 +172,25 @@ class Parts:
             # As with a batch: all of it is refused and nothing else accepted since.
             self._destination.doubt(self._patience.hold_seconds, f"every record is refused: {part.bad[0][1]}")
             part.bad.clear()
-            most = 2
+            hopeless |= set(seqs)
         await self._put_aside(lane, part)
         for seq in seqs:
             del part.behind[seq]
+
+    async def _next(self, part: Part, hopeless: Collection[int]) -> tuple[list[int], list[One]]:
+        """Read what later batches have of the pipeline, as much as the outbox's `take` would; also return their numbers."""
+        seqs: list[int] = []
+        records: list[One] = []
+        for seq, one in list(part.behind.items()):
+            found = [more for more in parts_of(await self._read(one), [one], 0) if more.stream == part.stream]
+            new = [record for more in found for record in more.records]
+            fits = self._fits(grouped([*records, *new]))
+            if fits or not seqs or (seq not in hopeless and all(before in hopeless for before in seqs)):
+                seqs.append(seq)
+                records += new
+            if not fits:
+                break
+        return seqs, records
 
 
 def parts_of(groups: Sequence[Group], taken: Sequence[Waiting], accepted_before: int) -> list[Part]:

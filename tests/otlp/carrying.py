@@ -7,7 +7,7 @@ import contextlib
 from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from exporter.journal import Journal
 from exporter.otlp.dead_letters import DeadLetters
@@ -21,6 +21,8 @@ from tests.otlp.sending import transport_to
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
+
+    from exporter.otlp.transport import Transport
 
 MIB = 1024 * 1024
 IMPATIENT = Patience(
@@ -131,10 +133,16 @@ class Carrier:
 
 
 @asynccontextmanager
-async def carrier(
+async def carrier(directory: Path, url: str, protocol: str = "http/protobuf", **options: Any) -> AsyncIterator[Carrier]:
+    """Send what is handed in to a receiver, until the end of the block; the options are those of `carrier_by`."""
+    async with transport_to(url, protocol) as transport, carrier_by(directory, transport, **options) as one:
+        yield one
+
+
+@asynccontextmanager
+async def carrier_by(
     directory: Path,
-    url: str,
-    protocol: str = "http/protobuf",
+    transport: Transport,
     *,
     lanes: int = 4,
     patience: Patience = IMPATIENT,
@@ -142,9 +150,9 @@ async def carrier(
     start: bool = True,
     **limit_changes: float,
 ) -> AsyncIterator[Carrier]:
-    """Send what is handed in to a receiver, until the end of the block."""
+    """Send what is handed in, until the end of the block."""
     counted = Counted()
-    async with open_journal(directory) as journal, transport_to(url, protocol) as transport:
+    async with open_journal(directory) as journal:
         outbox = Outbox(journal, limits(**limit_changes), lanes, lambda count: counted.records("dropped", count))
         await outbox.open()
         letters = DeadLetters(directory, dead_letter_limit)
