@@ -132,6 +132,8 @@ class _Storm:
         self._url = url
         self._restarts = 0
         self._most_records = 0.0
+        self._rates: dict[GoldRushPipeline, float] = {}
+        """Lines a second."""
         self._starting = False
         """Whether the exporter has been killed and is not ready yet."""
 
@@ -162,7 +164,8 @@ class _Storm:
             await self._pass_time(exporter)
             for task in tasks[1:]:
                 task.cancel()
-            self._be_quiet()
+            self._rates.clear()
+            self._write()
             await self._drain()
             self._judge_lines()
             await self._judge_metrics(exporter)
@@ -190,9 +193,10 @@ class _Storm:
             await asyncio.sleep(self._random.uniform(*options.down_seconds))
             # How long a start takes is the machine's affair: the tails must not move out of sight meanwhile.
             self._starting = True
-            self._be_quiet()
+            self._write()
             await exporter.start()
             self._starting = False
+            self._write()
             self._say(f"{dict(self._oracle.counts)} {self._oracle.problems[-1:]}")
             await asyncio.sleep(self._random.uniform(0.5, 1.5) * part_seconds)
 
@@ -202,19 +206,18 @@ class _Storm:
             self._world.advance_to(time.time_ns() // 1_000)
 
     async def _change_rates(self) -> None:
+        self._rates = dict.fromkeys(self._pipelines, max(self._options.rates))
         while True:
-            pipeline = self._random.choice(self._pipelines)
-            rate = self._random.choice(self._options.rates)
-            pipeline.worker.write_at(
-                0 if self._starting else rate,
-                self._line,
-                torn=self._options.torn and self._random.random() < 0.3,
-            )
+            self._write()
             await asyncio.sleep(self._random.uniform(*self._options.rate_seconds) / len(self._pipelines))
+            self._rates[self._random.choice(self._pipelines)] = self._random.choice(self._options.rates)
 
-    def _be_quiet(self) -> None:
+    def _write(self) -> None:
+        """Let the tails move as fast as they are to."""
         for pipeline in self._pipelines:
-            pipeline.worker.write_at(0)
+            rate = 0.0 if self._starting else self._rates.get(pipeline, 0.0)
+            torn = self._options.torn and self._random.random() < 0.3
+            pipeline.worker.write_at(rate, self._line, torn=torn)
 
     async def _replace_pods(self) -> None:
         while True:
