@@ -21,7 +21,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING, Final
 
 from exporter.journal import LOGS, JournalError, LogBatch, LogCommit, PositionRow
-from exporter.otlp.packing import Batch, Limits, Packing
+from exporter.otlp.packing import Batch, Limits, Packing, is_judge
 from exporter.otlp.wire import split_fields
 
 if TYPE_CHECKING:
@@ -251,8 +251,7 @@ class Outbox:
 
     def fits(self, taken: Sequence[Waiting]) -> bool:
         """Whether batches may be one request; one alone always is."""
-        records, size = sum(one.count for one in taken), sum(one.bytes for one in taken)
-        return len(taken) == 1 or (records <= self._limits.max_records and size <= self._limits.max_bytes)
+        return len(taken) == 1 or self._limits.allow(sum(one.count for one in taken), sum(one.bytes for one in taken))
 
     def _oldest(self, queue: _Lane, hopeless: Collection[int]) -> list[Waiting]:
         taken: list[Waiting] = []
@@ -261,8 +260,8 @@ class Outbox:
             if one.seq in self._leaving or one.seq in self._apart:
                 continue
             records, size = records + one.count, size + one.bytes
-            if taken and (records > self._limits.max_records or size > self._limits.max_bytes):
-                if one.seq not in hopeless and all(before.seq in hopeless for before in taken):
+            if taken and not self._limits.allow(records, size):
+                if is_judge(one.seq, [before.seq for before in taken], hopeless):
                     taken.append(one)
                 break
             taken.append(one)

@@ -10,7 +10,7 @@ from exporter.journal import Group, LogBatch
 from exporter.otlp.wire import split_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
 GROUP_BYTES: Final = 64
 """At most so many bytes come to a group's resource and records in a request: scope, tags, lengths."""
@@ -25,6 +25,15 @@ class Limits:
     max_records: int
     max_bytes: int
     max_delay_seconds: float
+
+    def allow(self, records: int, size_bytes: int) -> bool:
+        """Whether one request may have so much."""
+        return records <= self.max_records and size_bytes <= self.max_bytes
+
+
+def is_judge(batch: int, taken: Sequence[int], hopeless: Collection[int]) -> bool:
+    """Whether a batch is taken although it does not fit: all before it are hopeless, and only others can tell what is bad."""
+    return batch not in hopeless and all(one in hopeless for one in taken)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +76,9 @@ class Packing:
             self._from = batch
         head = GROUP_BYTES + len(batch.resource)
         more = len(data) + (0 if self._records else head)
-        if self._count + count > self._limits.max_records or self._size + more > self._limits.max_bytes:
+        if not self._limits.allow(self._count + count, self._size + more):
             self.close()
-            if count > 1 and (count > self._limits.max_records or len(data) + head > self._limits.max_bytes):
+            if count > 1 and not self._limits.allow(count, len(data) + head):
                 for record in split_fields(data):
                     self.add(batch, record, 1)
                 return

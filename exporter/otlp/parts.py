@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from exporter.journal import Group
 from exporter.otlp.attempts import Refusal
 from exporter.otlp.encode import export_request
-from exporter.otlp.packing import GROUP_BYTES
+from exporter.otlp.packing import GROUP_BYTES, is_judge
 from exporter.otlp.wire import split_fields
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Parts:
 
         attempts = (1 if len(records) > 1 else self._patience.alone_attempts) if stubborn else None
         groups = grouped(records)
-        if len(records) == 1 or self._fits(groups):
+        if len(records) == 1 or self._limits.allow(len(records), size_of(groups)):
             refusal = await self._attempts.send(lane.sending, groups, settle, attempts=attempts, waits=waits)
         else:
             refusal = TOO_LARGE
@@ -133,12 +133,6 @@ class Parts:
         half = len(records) // 2
         await self._split(lane, part, records[:half], stubborn=stubborn or refusal.stubborn)
         await self._split(lane, part, records[half:], stubborn=stubborn or refusal.stubborn)
-
-    def _fits(self, groups: Sequence[Group]) -> bool:
-        """Whether records may be one request."""
-        count = sum(len(group.records) for group in groups)
-        size = sum(GROUP_BYTES + len(group.resource) + sum(map(len, group.records)) for group in groups)
-        return count <= self._limits.max_records and size <= self._limits.max_bytes
 
     async def _put_aside(self, lane: Lane, part: Part) -> None:
         """Write what is bad to the dead letters; a file that is full or cannot be written holds the pipeline."""
@@ -181,11 +175,13 @@ class Parts:
         """Read what later batches have of the pipeline, as much as the outbox's `take` would; also return their numbers."""
         seqs: list[int] = []
         records: list[One] = []
+        size = 0
         for seq, one in list(part.behind.items()):
             found = [more for more in parts_of(await self._read(one), [one], 0) if more.stream == part.stream]
             new = [record for more in found for record in more.records]
-            fits = self._fits(grouped([*records, *new]))
-            if fits or not seqs or (seq not in hopeless and all(before in hopeless for before in seqs)):
+            size += size_of(grouped(new))
+            fits = not seqs or self._limits.allow(len(records) + len(new), size)
+            if fits or is_judge(seq, seqs, hopeless):
                 seqs.append(seq)
                 records += new
             if not fits:
@@ -215,3 +211,8 @@ def grouped(records: Sequence[One]) -> list[Group]:
         else:
             groups.append(Group(group.stream, group.resource, [record]))
     return groups
+
+
+def size_of(groups: Sequence[Group]) -> int:
+    """Return how many bytes of a request records take at most."""
+    return sum(GROUP_BYTES + len(group.resource) + sum(map(len, group.records)) for group in groups)

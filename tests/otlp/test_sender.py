@@ -7,12 +7,12 @@ import logging
 from dataclasses import replace
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from exporter.otlp.json_lines import from_json_line
-from tests.otlp.carrying import IMPATIENT, Carrier, batch, carrier, open_journal, until
+from tests.otlp.carrying import IMPATIENT, MIB, Carrier, batch, carrier, open_journal, until
 from tests.otlp.receiver import Received, Reply, grpc_receiver, http_receiver, rejecting
 
 if TYPE_CHECKING:
@@ -267,36 +267,27 @@ async def test_a_bad_record_alone_goes_with_the_next(tmp_path: Path) -> None:
     assert ["a2"] == accepted
 
 
-async def test_a_bad_record_alone_goes_with_the_next_that_is_a_whole_request(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("limit", "filling"), [({"max_records": 4}, ""), ({"max_bytes": 5_400}, "." * 1_000)], ids=["records", "bytes"]
+)
+async def test_a_bad_record_alone_goes_with_the_next_that_is_a_whole_request(
+    tmp_path: Path, limit: dict[str, Any], filling: str
+) -> None:
     """Also where the two do not fit one request, which none exceeds; and the order stays."""
+    names = [f"a{number}{filling}" for number in range(2, 6)]
     async with asyncio.timeout(SECONDS), http_receiver() as receiver:
         answer, accepted = answering(lambda found: Reply(400) if "a1" in found else None)
         receiver.answer = answer
-        async with carrier(tmp_path, receiver.url, lanes=1, max_records=4) as one:
-            await one.hand_in(batch("a", "a1"))
-            await until(lambda: one.destination.problem is not None)
-            await one.hand_in(batch("a", "a2", "a3", "a4", "a5"))
-            await one.hand_in(batch("a", "a6"))
-            await one.drained()
-            assert ["a1"] == dead(one)
-    assert ["a2", "a3", "a4", "a5", "a6"] == accepted
-    assert 4 >= max(len(received.bodies) for received in receiver.requests)
-
-
-async def test_two_large_batches_are_no_larger_request(tmp_path: Path) -> None:
-    """The same where the next batch has as many bytes as a request may have."""
-    names = [f"a{number}" + "." * 1_000 for number in range(2, 6)]
-    async with asyncio.timeout(SECONDS), http_receiver() as receiver:
-        answer, accepted = answering(lambda found: Reply(400) if "a1" in found else None)
-        receiver.answer = answer
-        async with carrier(tmp_path, receiver.url, lanes=1, max_bytes=5_400) as one:
+        async with carrier(tmp_path, receiver.url, lanes=1, **limit) as one:
             await one.hand_in(batch("a", "a1"))
             await until(lambda: one.destination.problem is not None)
             await one.hand_in(batch("a", *names))
+            await one.hand_in(batch("a", "a6"))
             await one.drained()
             assert ["a1"] == dead(one)
-    assert names == accepted
-    assert 5_400 >= max(received.request.ByteSize() for received in receiver.requests)
+    assert [*names, "a6"] == accepted
+    assert all(len(received.bodies) <= limit.get("max_records", 5_000) for received in receiver.requests)
+    assert all(received.request.ByteSize() <= limit.get("max_bytes", 3 * MIB) for received in receiver.requests)
 
 
 async def test_all_that_is_refused_is_not_looked_at_for_ever(tmp_path: Path) -> None:
